@@ -1,0 +1,72 @@
+// What an app may ask of the plugin, and what becomes of it: resolved once, here. Everything below takes finished things.
+import type { FastifyCookieOptions } from '@fastify/cookie'
+import type { CableBackend, Eventually } from './backend.ts'
+import type { ChannelClass } from './channel.ts'
+import type { User } from './current.ts'
+import { InvalidOption } from './errors.ts'
+import { resolveLimits } from './limits.ts'
+import type { LimitOptions, Limits } from './limits.ts'
+import type { OriginOption } from './origin.ts'
+import type { SessionOption, UserId } from './session.ts'
+
+export interface FastifyChannelsOptions {
+  /** Where the socket is; default `/cable`. */
+  readonly path?: string
+  /** Channels by the name clients use. More with `app.channel(Class)`, in any context. */
+  readonly channels?: { readonly [name: string]: ChannelClass }
+  /** Where the user's id comes from. Without it everybody is anonymous. */
+  readonly session?: SessionOption
+  /** Loads the user of an id: before `subscribed()`, before every action, and once per request of a logged-in user. */
+  readonly findUser?: (userId: any) => Eventually<User | null | undefined>
+  /** How broadcasts cross processes; default: they do not leave this one. */
+  readonly cable?: CableBackend
+  /** `'declared'` refuses channels without `static actions`. */
+  readonly actions?: 'public' | 'declared'
+  /** Which pages may connect; default: those of this very host. */
+  readonly origin?: OriginOption
+  /** What a stranger may hold. */
+  readonly limits?: LimitOptions
+  /** The path of the browser client, or false not to serve it; default `/cable.js`. */
+  readonly client?: string | false
+  /** With a secret, @fastify/cookie is registered with these options. */
+  readonly cookie?: FastifyCookieOptions
+}
+
+/** The options of an app, checked and complete. */
+export interface Resolved {
+  readonly path: string
+  readonly channels: { readonly [name: string]: ChannelClass }
+  readonly session: SessionOption | undefined
+  readonly findUser: ((userId: any) => Eventually<User | null | undefined>) | undefined
+  readonly cable: CableBackend | undefined
+  readonly declaredOnly: boolean
+  readonly origin: OriginOption | undefined
+  readonly limits: Limits
+  readonly client: string | false
+  readonly cookie: FastifyCookieOptions | undefined
+}
+
+const known: ReadonlySet<string> = new Set(['path', 'channels', 'session', 'findUser', 'cable', 'actions', 'origin', 'limits', 'client', 'cookie', 'prefix', 'logLevel', 'logSerializers'])
+
+/** Checks the options. A wrong one is an error that says what to write. */
+export function resolveOptions (options: FastifyChannelsOptions): Resolved {
+  for (const name of Object.keys(options)) {
+    if (!known.has(name)) throw new InvalidOption(`there is no option "${name}"; there are path, channels, session, findUser, cable, actions, origin, limits, client, cookie`)
+  }
+  const { path = '/cable', channels = {}, session, findUser, cable, actions = 'public', origin, limits, client = '/cable.js', cookie } = options
+  if (!isPath(path)) throw new InvalidOption("path is where the socket is, like '/cable'")
+  if (client !== false && !isPath(client)) throw new InvalidOption("client is the path of the browser client, like '/cable.js', or false")
+  if (actions !== 'public' && actions !== 'declared') throw new InvalidOption("actions is 'public' or 'declared'")
+  if (session !== undefined && typeof session !== 'function' && typeof session?.cookie !== 'string') throw new InvalidOption('session is { cookie, userId } or a function of the request')
+  if (session !== undefined && typeof findUser !== 'function') throw new InvalidOption('session says who is there, so findUser: id => user is needed as well')
+  if (findUser !== undefined && session === undefined) throw new InvalidOption('findUser is never asked without session: { cookie, userId }')
+  if (typeof channels !== 'object' || channels === null) throw new InvalidOption('channels is an object: { ChatChannel }')
+  if (cable !== undefined && typeof (cable as CableBackend | null)?.publish !== 'function') throw new InvalidOption("cable is a backend, like redisCable({ url }) of '@fastify-channels/redis'")
+  return { path, channels, session, findUser, cable, declaredOnly: actions === 'declared', origin, limits: resolveLimits(limits), client, cookie }
+}
+
+function isPath (path: unknown): path is string {
+  return typeof path === 'string' && /^\/[^\s?#*:]*$/.test(path)
+}
+
+export type { UserId }

@@ -1,0 +1,100 @@
+// Who in this process listens to which stream: stream → lane → sinks. Encodes once per lane; never sees a socket or a channel.
+import type { Dialect, Position } from '@fastify-channels/protocol'
+import { encode } from './frame.ts'
+import type { Frame } from './frame.ts'
+
+/** Whoever takes frames: declared here, implemented by a connection. */
+export interface Sink {
+  write: (frame: Frame) => void
+}
+
+/** Whoever keeps broadcasts back until it may hear them: a subscription that is not confirmed. */
+export interface Holder {
+  hold: (stream: string, at: Position | null, json: string) => void
+}
+
+/** The listeners of a stream that get the identical frame. */
+interface Lane {
+  readonly dialect: Dialect
+  /** How many subscriptions of a sink listen here: with one frame per stream they share it. */
+  readonly sinks: Map<Sink, number>
+}
+
+interface Stream {
+  readonly lanes: Map<string, Lane>
+  readonly holders: Set<Holder>
+  /** The last position that was delivered here. */
+  at: Position | null
+}
+
+export class Streams {
+  readonly #streams = new Map<string, Stream>()
+
+  /** How many streams somebody listens to. */
+  get size (): number {
+    return this.#streams.size
+  }
+
+  /** Starts to listen: until `join`, broadcasts go to the holder. `at` is where a stream stands that nobody here listened to before. */
+  hold (name: string, holder: Holder, at: Position | null): void {
+    let stream = this.#streams.get(name)
+    if (stream === undefined) this.#streams.set(name, stream = { lanes: new Map(), holders: new Set(), at })
+    stream.holders.add(holder)
+  }
+
+  /** Ends the holding of `holder`. */
+  release (name: string, holder: Holder): void {
+    const stream = this.#streams.get(name)
+    if (stream?.holders.delete(holder)) this.#tidy(name, stream)
+  }
+
+  /** From now on `sink` hears the stream in this lane; once more for each subscription of it. */
+  join (name: string, dialect: Dialect, lane: string, sink: Sink): void {
+    let stream = this.#streams.get(name)
+    if (stream === undefined) this.#streams.set(name, stream = { lanes: new Map(), holders: new Set(), at: null })
+    let found = stream.lanes.get(lane)
+    if (found === undefined) stream.lanes.set(lane, found = { dialect, sinks: new Map() })
+    found.sinks.set(sink, (found.sinks.get(sink) ?? 0) + 1)
+  }
+
+  /** Undoes one `join`. */
+  leave (name: string, lane: string, sink: Sink): void {
+    const stream = this.#streams.get(name)
+    const found = stream?.lanes.get(lane)
+    const count = found?.sinks.get(sink)
+    if (stream === undefined || found === undefined || count === undefined) return
+    if (count > 1) {
+      found.sinks.set(sink, count - 1)
+      return
+    }
+    found.sinks.delete(sink)
+    if (found.sinks.size === 0) stream.lanes.delete(lane)
+    this.#tidy(name, stream)
+  }
+
+  /** True when `sink` hears the stream in this lane already. */
+  hears (name: string, lane: string, sink: Sink): boolean {
+    return this.#streams.get(name)?.lanes.get(lane)?.sinks.has(sink) ?? false
+  }
+
+  /** Where the stream stands here: the last position delivered. */
+  position (name: string): Position | null {
+    return this.#streams.get(name)?.at ?? null
+  }
+
+  /** Hands one broadcast to everybody here: one frame per lane, never per listener. */
+  deliver (name: string, at: Position | null, json: string): void {
+    const stream = this.#streams.get(name)
+    if (stream === undefined) return
+    if (at !== null) stream.at = at
+    for (const [lane, { dialect, sinks }] of stream.lanes) {
+      const frame = encode(dialect.broadcast(lane, name, at, json))
+      for (const sink of sinks.keys()) sink.write(frame)
+    }
+    for (const holder of stream.holders) holder.hold(name, at, json)
+  }
+
+  #tidy (name: string, stream: Stream): void {
+    if (stream.lanes.size === 0 && stream.holders.size === 0) this.#streams.delete(name)
+  }
+}

@@ -1,0 +1,240 @@
+// One (channel, params) of one connection, from pending to ended: runs the channel's hooks, answers the client, ends exactly once.
+import type { Address, Dialect, MessageCommand, Outcome, RejectReason, Tag } from '@fastify-channels/protocol'
+import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from 'fastify'
+import { act, failed } from './action.ts'
+import type { PublishOptions } from './backend.ts'
+import { encodePayload } from './cable.ts'
+import type { Cable } from './cable.ts'
+import type { Channel, EndReason, Link } from './channel.ts'
+import { current } from './current.ts'
+import type { User } from './current.ts'
+import { within } from './deadline.ts'
+import { LateReject, Timeout } from './errors.ts'
+import { encode } from './frame.ts'
+import type { Limits } from './limits.ts'
+import type { Listening } from './listening.ts'
+import type { Registration } from './registry.ts'
+import { StreamSet } from './stream-set.ts'
+import type { Subscriber } from './stream-set.ts'
+import type { Sink } from './streams.ts'
+
+/** What a subscription needs of its connection: declared here, implemented there. */
+export interface Visitor extends Sink {
+  readonly dialect: Dialect
+  readonly request: FastifyRequest
+  /** As last loaded. */
+  readonly user: User | null
+  /** Loads the user again. Throws `Unauthorized` when there is none any more, and closes the connection. */
+  identify: () => Promise<User | null>
+}
+
+/** What all subscriptions of an app share. */
+export interface House {
+  readonly cable: Cable
+  readonly listening: Listening
+  readonly limits: Limits
+}
+
+/** Thrown by `identify` when the connection's user does not exist any more: there is nobody left to answer. */
+export class Unauthorized extends Error {
+  override readonly name = 'Unauthorized'
+}
+
+/** Thrown through an app's `subscribed()` by `reject()`, after the answer was given. */
+class Rejection extends Error {
+  override readonly name = 'Rejection'
+}
+
+type State = 'pending' | 'confirmed' | 'rejected' | 'refused' | 'ended'
+
+export class Subscription implements Link, Subscriber {
+  readonly sink: Visitor
+  readonly address: Address
+  readonly params: object
+  readonly #house: House
+  readonly #registration: Registration
+  readonly #streams = new StreamSet(this)
+  #ref: Tag | null
+  #state: State = 'pending'
+  #channel: Channel | null = null
+  // From a subscribed() that completed without a reject until its unsubscribed() began.
+  #owesEnd = false
+  /** Why it ended, once that was decided. */
+  #endReason: EndReason | null = null
+  #sends: string[] | null = null
+  #abort: AbortController | null = null
+  #log: FastifyBaseLogger | null = null
+
+  /** @param params what the channel sees of `address.params` */
+  constructor (house: House, visitor: Visitor, registration: Registration, address: Address, params: object, ref: Tag | null) {
+    this.#house = house
+    this.sink = visitor
+    this.#registration = registration
+    this.address = address
+    this.params = params
+    this.#ref = ref
+  }
+
+  get app (): FastifyInstance { return this.#registration.app }
+  get channelName (): string { return this.#registration.name }
+  get request (): FastifyRequest { return this.sink.request }
+  get dialect (): Dialect { return this.sink.dialect }
+  get user (): User | null { return this.sink.user }
+  get limits (): Limits { return this.#house.limits }
+  get listening (): Listening { return this.#house.listening }
+  get ref (): Tag | null { return this.#ref }
+  /** True from a `subscribed()` that completed without a reject until `unsubscribed()`. */
+  get isServing (): boolean { return this.#owesEnd }
+  get isConfirmed (): boolean { return this.#state === 'confirmed' }
+  get log (): FastifyBaseLogger {
+    this.#log ??= this.sink.request.log.child({ channel: this.channelName })
+    return this.#log
+  }
+
+  get signal (): AbortSignal {
+    this.#abort ??= new AbortController()
+    if (this.#isOver) this.#abort.abort()
+    return this.#abort.signal
+  }
+
+  /** Runs `subscribed()` and answers the client. Settles with true when the subscription is confirmed. */
+  async start (): Promise<boolean> {
+    try {
+      const user = await this.sink.identify()
+      if (this.#isOver) return false
+      await within(this.limits.subscribeTimeout, `${this.channelName}.subscribed()`, this.#subscribe(user))
+      await this.#streams.ready()
+      if (!this.#isOver) this.#confirm()
+    } catch (error) {
+      if (error instanceof Unauthorized || this.#isOver) return false
+      this.log.error({ err: error }, 'a subscription failed')
+      this.#turnAway('refused', error instanceof Timeout && this.#channel !== null ? 'timeout' : 'error')
+      await this.end('error')
+    }
+    return this.isConfirmed
+  }
+
+  /** Answers a repeated subscribe: `subscribed()` does not run again, and nothing is delivered twice. */
+  confirmAgain (ref: Tag | null): void {
+    this.#ref = ref
+    this.#streams.confirmAgain()
+  }
+
+  /** Runs an action and answers its caller. */
+  async perform ({ action, data, id }: MessageCommand): Promise<void> {
+    let outcome: Outcome
+    try {
+      outcome = await act(this.#registration, this.#channel!, action, data, async method => current.run(await this.sink.identify(), method))
+    } catch (error) {
+      if (error instanceof Unauthorized) return
+      outcome = failed(error, action, this.log)
+    }
+    if (id !== null) this.sink.write(encode(this.dialect.reply(id, outcome)))
+    else if (!outcome.ok) this.sink.write(encode(this.dialect.error(outcome.reason)))
+  }
+
+  /** Hears and says nothing any more, and tells what still runs by its signal: the first half of an end. */
+  silence (): void {
+    if (this.#isOver) return
+    this.#state = 'ended'
+    this.#streams.close()
+    this.#abort?.abort()
+  }
+
+  /** Ends the subscription: streams first, then `unsubscribed()` (guide §4), once whatever ended it. */
+  async end (reason: EndReason): Promise<void> {
+    this.silence()
+    this.#endReason ??= reason
+    if (!this.#owesEnd) return
+    this.#owesEnd = false
+    try {
+      const work = current.run(this.user, () => this.#channel!.unsubscribed(reason))
+      await within(this.limits.endTimeout, `${this.channelName}.unsubscribed()`, work)
+    } catch (error) {
+      this.log.error({ err: error }, 'unsubscribed() failed')
+    }
+  }
+
+  send (data: unknown): void {
+    const text = this.dialect.message(this.address, encodePayload(data))
+    if (this.#state === 'confirmed') this.sink.write(encode(text))
+    else if (this.#state === 'pending') (this.#sends ??= []).push(text)
+    else this.#ignore('send')
+  }
+
+  broadcast (stream: string, data: unknown, options?: PublishOptions): Promise<void> {
+    return this.#house.cable.broadcast(stream, data, options)
+  }
+
+  streamFrom (stream: string): void {
+    if (this.#isOver) this.#ignore('streamFrom')
+    else this.#streams.start(stream)
+  }
+
+  stopStreamFrom (stream: string): void {
+    this.#streams.stop(stream)
+  }
+
+  stopAllStreams (): void {
+    this.#streams.stopAll()
+  }
+
+  reject (): never {
+    if (this.#state === 'confirmed') throw new LateReject(this.channelName)
+    if (this.#state === 'pending') this.#turnAway('rejected', null)
+    this.#state = 'rejected'
+    throw new Rejection('the subscription is rejected')
+  }
+
+  overflow (): void {
+    if (this.#state !== 'pending') return
+    this.log.warn(`more than ${this.limits.maxHeldBroadcasts} broadcasts came before the confirmation`)
+    this.#turnAway('refused', 'overflow')
+  }
+
+  get #isOver (): boolean {
+    return this.#state !== 'pending' && this.#state !== 'confirmed'
+  }
+
+  get #isRejected (): boolean {
+    return this.#state === 'rejected'
+  }
+
+  async #subscribe (user: User | null): Promise<void> {
+    try {
+      await current.run(user, () => {
+        this.#channel = new this.#registration.Class(this)
+        return this.#channel.subscribed()
+      })
+    } catch (error) {
+      // Whatever is thrown after reject() only unwinds an answer that was given.
+      if (this.#isRejected) return
+      throw error
+    }
+    if (this.#isRejected) return
+    this.#owesEnd = true
+    // Refused, or ended without waiting any longer: it completed all the same, so its end is owed now.
+    if (this.#state === 'refused') await this.end('error')
+    else if (this.#endReason !== null) await this.end(this.#endReason)
+  }
+
+  #confirm (): void {
+    this.#state = 'confirmed'
+    for (const text of this.#sends ?? []) this.sink.write(encode(text))
+    this.#sends = null
+    this.#streams.confirm()
+  }
+
+  /** `rejected` by the channel itself, or `refused` by us. */
+  #turnAway (state: 'rejected' | 'refused', reason: RejectReason | null): void {
+    this.#state = state
+    this.#sends = null
+    this.#streams.close()
+    this.#abort?.abort()
+    this.sink.write(encode(this.dialect.reject(this.address, this.#ref, reason)))
+  }
+
+  #ignore (word: string): void {
+    this.log.debug(`${word}() does nothing after the end of the subscription`)
+  }
+}

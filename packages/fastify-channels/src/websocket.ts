@@ -1,0 +1,59 @@
+// How @fastify/websocket must be set up to carry a cable: sizes, subprotocols, and an end with a word. Knows no channels.
+import type { WebsocketPluginOptions } from '@fastify/websocket'
+import { chooseDialect } from '@fastify-channels/protocol'
+import type { FastifyInstance } from 'fastify'
+import { resolveLimits } from './limits.ts'
+import type { LimitOptions } from './limits.ts'
+
+/** How long a peer may take to answer our close. */
+export const CLOSE_GRACE = 2000
+
+/** Answers with a subprotocol of ours or with none: never "the first one offered". */
+function handleProtocols (offered: Set<string>): string | false {
+  return chooseDialect(offered).name || false
+}
+
+/**
+ * The options an app gives to @fastify/websocket where it registers it before fastify-channels.
+ *
+ * @example await app.register(websocket, websocketOptions())
+ */
+export function websocketOptions (limits: LimitOptions = {}): WebsocketPluginOptions {
+  const { maxPayload } = resolveLimits(limits)
+  return {
+    options: {
+      maxPayload: maxPayload === Infinity ? 0 : maxPayload,
+      handleProtocols,
+      perMessageDeflate: false,
+      closeTimeout: CLOSE_GRACE
+    } as NonNullable<WebsocketPluginOptions['options']>,
+    errorHandler (error, socket, request) {
+      const { code } = error as NodeJS.ErrnoException
+      // A peer that breaks the wire or its line is nothing to wake anybody for; an error without a code is ours.
+      request.log[code === undefined ? 'error' : 'debug']({ err: error }, 'a websocket failed')
+      // ws has closed such a socket already, with the code that says why.
+      if (!code?.startsWith('WS_ERR_')) socket.terminate()
+    },
+    async preClose (this: FastifyInstance) {
+      // Runs beside the cable's own farewell: sockets of the app's other routes get theirs here.
+      for (const client of this.websocketServer.clients) if (!isCableSocket(client)) client.close(1001)
+      this.websocketServer.close()
+    }
+  }
+}
+
+/** True when @fastify/websocket runs with `websocketOptions()`. */
+export function isSetUp (app: FastifyInstance): boolean {
+  return app.websocketServer.options.handleProtocols === handleProtocols
+}
+
+const cableSockets = new WeakSet<object>()
+
+/** Marks a socket as the cable's own. */
+export function claim (socket: object): void {
+  cableSockets.add(socket)
+}
+
+function isCableSocket (socket: object): boolean {
+  return cableSockets.has(socket)
+}

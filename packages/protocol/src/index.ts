@@ -1,0 +1,11 @@
+// The words of the wire, for both its ends.
+export { canonical, identify } from './identity.ts'
+export { closeCodes, isTerminal } from './close-codes.ts'
+export { commandLimits, readCommand } from './commands.ts'
+export type { Command, CommandLimits, MessageCommand, PongCommand, Refusal, SubscribeCommand, Tag, UnsubscribeCommand } from './commands.ts'
+export { chooseDialect, dialects, plain, v1 } from './dialects.ts'
+export type { Address, Dialect, Outcome } from './dialects.ts'
+export { readFrame } from './frames.ts'
+export type { BroadcastFrame, ConfirmFrame, DisconnectFrame, ErrorFrame, ErrorReason, Frame, MessageFrame, PingFrame, Position, Positions, RejectFrame, RejectReason, ReplyFrame, StreamsFrame } from './frames.ts'
+export { isObject, isSound, isWellFormed } from './json.ts'
+export type { Bounds, Json, Params } from './json.ts'
