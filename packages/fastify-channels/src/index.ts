@@ -5,8 +5,8 @@ export type { BackendHealth, BackendHost, CableBackend, Eventually, PublishOptio
 export type { Cable, DisconnectFilter, DisconnectOptions } from './cable.ts'
 export { Channel } from './channel.ts'
 export type { ActionDeclaration, ChannelClass, EndReason, Link } from './channel.ts'
-export { current } from './current.ts'
-export type { Register, User } from './current.ts'
+// A star, because an app augments Register through this module.
+export * from './current.ts'
 export { ActionError } from './errors.ts'
 export type { LimitOptions, Limits } from './limits.ts'
 export type { FastifyChannelsOptions, FastifyChannelsOptions as ChannelsOptions } from './options.ts'

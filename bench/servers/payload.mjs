@@ -1,0 +1,14 @@
+// What every server broadcasts: one chat message of about 130 bytes, with the number that lets a listener prove that it missed none.
+
+const text = 'The quick brown fox jumps over the lazy dog, and then again.'
+
+/** The message a client asked to have broadcast. `n` stands last, so that a counting client finds it without parsing. */
+export function message (stream, n) {
+  return { sender: 'ana', text, stream, n }
+}
+
+/** The port to listen on and how to say that the server does. */
+export const port = Number(process.env.PORT)
+export function ready () {
+  process.stdout.write('ready\n')
+}

@@ -1,0 +1,27 @@
+// Socket.IO over its websocket transport alone, rooms for streams, acknowledgements for replies, and the session cookie checked at the handshake.
+import { createServer } from 'node:http'
+import { createRequire } from 'node:module'
+import { Server } from 'socket.io'
+import { message, port, ready } from './payload.mjs'
+
+const { Signer } = createRequire(import.meta.url)('@fastify/cookie')
+const signer = new Signer('a secret for the benchmark only')
+const http = createServer()
+const io = new Server(http, { transports: ['websocket'], serveClient: false })
+io.use((socket, next) => {
+  const signed = /(?:^|; )session=([^;]*)/.exec(socket.handshake.headers.cookie ?? '')?.[1]
+  const { valid, value } = signed === undefined ? { valid: false } : signer.unsign(decodeURIComponent(signed))
+  if (valid) socket.data.user = { id: value }
+  next()
+})
+io.on('connection', socket => {
+  socket.on('sub', (streams, ack) => {
+    socket.join(streams)
+    ack(1)
+  })
+  socket.on('pub', ({ stream, n }, ack) => {
+    io.to(stream).emit('m', message(stream, n))
+    ack?.(1)
+  })
+})
+http.listen(port, '127.0.0.1', ready)

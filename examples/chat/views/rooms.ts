@@ -1,0 +1,20 @@
+// The list of rooms: all there is on a phone, and beside it, on a desktop, an invitation to choose one.
+import { html } from './html.ts'
+import type { Html } from './html.ts'
+import { layout } from './layout.ts'
+import { sidebar } from './sidebar.ts'
+import type { Sidebar } from './sidebar.ts'
+
+export function roomsPage ({ user, rooms }: Sidebar): Html {
+  return layout({
+    title: 'Rooms',
+    page: 'chat in-lobby',
+    body: html`
+    ${sidebar({ user, rooms })}
+    <main class="empty">
+      <img src="/icon.svg" alt="" width="72" height="72">
+      <h1>Hello, ${user.login}</h1>
+      <p>Choose a room and say something.</p>
+    </main>`
+  })
+}

@@ -1,0 +1,79 @@
+// Builds every package: compiles the sources, and bundles the browser client into the one file a server hands out.
+import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
+import { dirname, join } from 'node:path'
+import process from 'node:process'
+import { gzipSync } from 'node:zlib'
+import { Complaint, explain } from './complaint.mjs'
+import { install } from './install.mjs'
+import { isMain, root, runBin, seconds } from './run.mjs'
+
+const client = join(root, 'packages/client')
+
+/** Installs, compiles, bundles; prints a line for each. */
+export async function build () {
+  await install()
+  console.log(`compiled the packages in ${seconds(await compile())}`)
+  console.log(await bundleClient())
+}
+
+/** Compiles all that has a tsconfig.json under packages/, and tells how long it took. */
+async function compile () {
+  const folders = readdirSync(join(root, 'packages'))
+    .map(name => `packages/${name}`)
+    .filter(folder => existsSync(join(root, folder, 'tsconfig.json')))
+  const { code, output, ms } = await runBin('typescript-native', 'tsc', ['-b', ...folders])
+  if (code !== 0) throw new Complaint(`${output.trimEnd()}\nThe packages do not compile.`)
+  return ms
+}
+
+/** Writes packages/client/dist/cable.js and returns a sentence with its size. Needs nothing compiled. */
+export async function bundleClient () {
+  const entry = join(client, 'src/index.ts')
+  const target = join(client, 'dist/cable.js')
+  if (!existsSync(entry)) throw new Complaint('packages/client/src/index.ts does not exist: there is no client to bundle.')
+  if (existsSync(join(client, 'src/cable.ts'))) {
+    throw new Complaint('packages/client/src/cable.ts compiles to dist/cable.js, the very file of the bundle: rename the source.')
+  }
+  const { name, version } = readJson('package.json')
+  // Imported here: this module has to load before anything is installed.
+  const esbuild = await import('esbuild')
+  const { outputFiles: [{ contents }], metafile } = await esbuild.build({
+    entryPoints: [entry],
+    outfile: target,
+    absWorkingDir: root,
+    bundle: true,
+    write: false,
+    metafile: true,
+    format: 'esm',
+    platform: 'browser',
+    target: 'es2022',
+    minify: true,
+    conditions: ['fastify-channels-source'],
+    banner: { js: `/*! ${name} ${version} */` },
+    logLevel: 'silent'
+  }).catch(error => { throw new Complaint(`The client cannot be bundled: ${error.message}`) })
+  const left = Object.values(metafile.outputs).flatMap(({ imports }) => imports.map(({ path }) => path))
+  if (left.length > 0) throw new Complaint(`The bundle of the client still imports ${left.join(', ')}; a browser cannot resolve that.`)
+  mkdirSync(dirname(target), { recursive: true })
+  writeFileSync(target, contents)
+  return weigh(contents)
+}
+
+function weigh (contents) {
+  const limit = readJson('size-limit.json')['cable.js']
+  const packed = gzipSync(contents, { level: 9 }).length
+  const size = `packages/client/dist/cable.js: ${contents.length} bytes, ${packed} gzipped`
+  if (packed > limit) throw new Complaint(`${size}: over the limit of ${limit} in packages/client/size-limit.json.`)
+  return `${size} of ${limit} allowed`
+}
+
+function readJson (file) {
+  return JSON.parse(readFileSync(join(client, file), 'utf8'))
+}
+
+if (isMain(import.meta.url)) {
+  await build().catch(error => {
+    console.error(explain(error))
+    process.exitCode = 1
+  })
+}
