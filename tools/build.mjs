@@ -31,9 +31,6 @@ export async function bundleClient () {
   const entry = join(client, 'src/index.ts')
   const target = join(client, 'dist/cable.js')
   if (!existsSync(entry)) throw new Complaint('packages/client/src/index.ts does not exist: there is no client to bundle.')
-  if (existsSync(join(client, 'src/cable.ts'))) {
-    throw new Complaint('packages/client/src/cable.ts compiles to dist/cable.js, the very file of the bundle: rename the source.')
-  }
   const { name, version } = readJson('package.json')
   // Imported here: this module has to load before anything is installed.
   const esbuild = await import('esbuild')
