@@ -2,6 +2,8 @@
 import { identify } from './identity.ts'
 import { isObject, isSound, isWellFormed } from './json.ts'
 import type { Bounds, Json, Params } from './json.ts'
+import { isPosition } from './position.ts'
+import type { Position } from './position.ts'
 
 /** A client's own number or name for a call or a subscribe, echoed back: an integer from 0 or a string of at most 64 characters. */
 export type Tag = number | string
@@ -16,8 +18,8 @@ export interface SubscribeCommand {
   readonly ref: Tag | null
   /** The browser tab, stable across reconnects (channels-v1). */
   readonly tab: string | null
-  /** Where the client stands in each stream it knows (channels-v1); null when it did not say, or said it badly. */
-  readonly positions: { readonly [stream: string]: string } | null
+  /** Stream → where the client stands in it (channels-v1); null when it did not say, or said it badly. */
+  readonly positions: ReadonlyMap<string, Position> | null
 }
 
 /** Runs an action of a confirmed subscription. */
@@ -137,10 +139,11 @@ function isWithin (frame: { [key: string]: unknown }, limits: CommandLimits): bo
   return Object.keys(frame).every(key => isSound(frame[key], key === 'params' ? params : other))
 }
 
-function readPositions (positions: unknown): { readonly [stream: string]: string } | null {
-  if (!isObject(positions)) return null
-  const entries = Object.entries(positions)
-  return entries.every(([, position]) => typeof position === 'string') ? Object.fromEntries(entries) as { [stream: string]: string } : null
+/** A malformed position is one that was not given: its stream starts where it stands (PROTOCOL §4.2). */
+function readPositions (given: unknown): ReadonlyMap<string, Position> | null {
+  if (!isObject(given)) return null
+  const usable = Object.entries(given).filter((entry): entry is [string, Position] => isPosition(entry[1]))
+  return usable.length > 0 ? new Map(usable) : null
 }
 
 function isAbsent (value: unknown): value is null | undefined {

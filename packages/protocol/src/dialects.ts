@@ -1,7 +1,8 @@
 // How a server writes each frame, once per dialect: a table, so that another dialect is one more row. Never decides what to say.
 import type { Tag } from './commands.ts'
-import type { Position, Positions } from './frames.ts'
+import type { Positions } from './frames.ts'
 import type { Params } from './json.ts'
+import type { Position } from './position.ts'
 
 /** The two words that name a subscription on the wire. */
 export interface Address {
@@ -26,8 +27,12 @@ export interface Dialect {
   lane: (to: Address) => string
   /** One broadcast for all listeners of a lane. */
   broadcast: (lane: string, stream: string, at: Position | null, json: string) => string
-  /** A broadcast for one subscription alone, ahead of its confirmation; null where `broadcast` already says it. */
-  replay: (ref: Tag | null, stream: string, at: Position | null, json: string) => string | null
+  /** The same without its data, for a tab that was left out of it: only the position moves. */
+  stamp: (stream: string, at: Position) => string | null
+  /** A broadcast for one subscription alone, ahead of its confirmation; null where `broadcast` already says it. Without data: a stamp. */
+  replay: (ref: Tag | null, stream: string, at: Position | null, json: string | null) => string | null
+  /** What lay before `at` is lost for good. */
+  gap: (stream: string, at: Position | null) => string | null
   streams: (to: Address, streams: Positions) => string | null
   ping: string | null
   disconnect: (reason: string, reconnect: boolean, retryIn: number | null) => string | null
@@ -35,6 +40,10 @@ export interface Dialect {
 
 function address ({ channel, params }: Address): string {
   return `"channel":${JSON.stringify(channel)},"params":${JSON.stringify(params)}`
+}
+
+function place (stream: string, at: Position | null): string {
+  return `"stream":${JSON.stringify(stream)}${tag('at', at)}`
 }
 
 function tag (name: string, value: unknown): string {
@@ -58,7 +67,9 @@ export const plain: Dialect = {
   // Every subscription hears its broadcasts as messages of its own, so listeners share what stands before the data.
   lane: to => `{"type":"message",${address(to)},"data":`,
   broadcast: (lane, _stream, _at, json) => `${lane}${json}}`,
+  stamp: () => null,
   replay: () => null,
+  gap: () => null,
   streams: () => null,
   ping: null,
   disconnect: () => null
@@ -71,8 +82,10 @@ export const v1: Dialect = {
   confirm: (to, ref, streams, recovered) => `{"type":"confirm_subscription",${address(to)}${tag('ref', ref)},"streams":${JSON.stringify(streams)},"recovered":${recovered}}`,
   reject: (to, ref, reason) => `{"type":"reject_subscription",${address(to)}${tag('ref', ref)}${tag('reason', reason)}}`,
   lane: () => 'channels-v1',
-  broadcast: (_lane, stream, at, json) => `{"type":"broadcast","stream":${JSON.stringify(stream)}${tag('at', at)},"data":${json}}`,
-  replay: (ref, stream, at, json) => `{"type":"broadcast","stream":${JSON.stringify(stream)}${tag('at', at)}${tag('ref', ref)},"data":${json}}`,
+  broadcast: (_lane, stream, at, json) => `{"type":"broadcast",${place(stream, at)},"data":${json}}`,
+  stamp: (stream, at) => `{"type":"broadcast",${place(stream, at)}}`,
+  replay: (ref, stream, at, json) => `{"type":"broadcast",${place(stream, at)}${tag('ref', ref)}${json === null ? '' : `,"data":${json}`}}`,
+  gap: (stream, at) => `{"type":"gap",${place(stream, at)}}`,
   streams: (to, streams) => `{"type":"streams",${address(to)},"streams":${JSON.stringify(streams)}}`,
   ping: '{"type":"ping"}',
   disconnect: (reason, reconnect, retryIn) => `{"type":"disconnect","reason":${JSON.stringify(reason)},"reconnect":${reconnect}${tag('retryIn', retryIn)}}`

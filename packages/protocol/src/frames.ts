@@ -2,15 +2,13 @@
 import type { Tag } from './commands.ts'
 import type { Json, Params } from './json.ts'
 import { isObject } from './json.ts'
-
-/** A place in a stream, `epoch.offset`: opaque to clients, which only hand it back. */
-export type Position = string
+import type { Position } from './position.ts'
 
 /** Where each stream of a subscription stands; null for a stream without positions. */
 export type Positions = { [stream: string]: Position | null }
 
-/** Why a subscription was turned away; absent when the channel's own `reject()` did it. */
-export type RejectReason = 'unknown_channel' | 'invalid_params' | 'too_many_subscriptions' | 'timeout' | 'overflow' | 'error'
+/** Why a subscription was turned away, or ended later (`revoked`); absent when the channel's own `reject()` did it. */
+export type RejectReason = 'unknown_channel' | 'invalid_params' | 'too_many_subscriptions' | 'timeout' | 'overflow' | 'rate_limited' | 'revoked' | 'error'
 
 /** Why a command was refused. */
 export type ErrorReason = 'invalid_json' | 'invalid_message' | 'unknown_command' | 'not_subscribed' | 'invalid_action' | 'unknown_action' | 'invalid_data' | 'rate_limited' | 'error'
@@ -40,13 +38,23 @@ export interface MessageFrame {
   data: Json
 }
 
-/** One broadcast to a stream, the same bytes for every listener (channels-v1). With `ref`: replayed, for that subscription alone. */
+/**
+ * One broadcast to a stream, the same bytes for every listener (channels-v1). With `ref`: replayed, for that subscription alone.
+ * Without `data`: this tab was left out, and only its position moves.
+ */
 export interface BroadcastFrame {
   type: 'broadcast'
   stream: string
   at?: Position
   ref?: Tag
-  data: Json
+  data?: Json
+}
+
+/** What lay between the client's position in a stream and `at` is lost for good; it goes on from there (channels-v1). */
+export interface GapFrame {
+  type: 'gap'
+  stream: string
+  at?: Position | null
 }
 
 /** The streams of a confirmed subscription changed (channels-v1). */
@@ -83,9 +91,9 @@ export interface DisconnectFrame {
   retryIn?: number
 }
 
-export type Frame = ConfirmFrame | RejectFrame | MessageFrame | BroadcastFrame | StreamsFrame | ReplyFrame | ErrorFrame | PingFrame | DisconnectFrame
+export type Frame = ConfirmFrame | RejectFrame | MessageFrame | BroadcastFrame | GapFrame | StreamsFrame | ReplyFrame | ErrorFrame | PingFrame | DisconnectFrame
 
-/** Reads the text of one frame; null for what is no frame of a server (PROTOCOL §3.1: to be ignored). */
+/** Reads the text of one frame; null for what is no frame of a server (PROTOCOL §6: to be ignored). */
 export function readFrame (text: unknown): Frame | null {
   try {
     const frame: unknown = JSON.parse(text as string)
