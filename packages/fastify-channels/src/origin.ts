@@ -39,10 +39,15 @@ export class Complaints {
   /** True when this origin was not complained about in the last minute. */
   isNew (origin: string, now = Date.now()): boolean {
     if ((this.#until.get(origin) ?? 0) > now) return false
-    // Origins are the stranger's: no more of them are kept than this.
-    if (this.#until.size >= REMEMBERED) this.#until.clear()
+    // Origins are the stranger's: no more of them are kept, or complained about, than this.
+    if (this.#until.size >= REMEMBERED) this.#forget(now)
+    if (this.#until.size >= REMEMBERED) return false
     this.#until.set(origin, now + 60_000)
     return true
+  }
+
+  #forget (now: number): void {
+    for (const [origin, until] of this.#until) if (until <= now) this.#until.delete(origin)
   }
 }
 
@@ -61,16 +66,23 @@ function compileRule (rule: OriginRule): (origin: string) => boolean {
   if (!rule.includes('://')) return origin => isSameHost(origin, rule)
   const wanted = parse(rule)
   if (wanted === null) throw new InvalidOption(`origin "${rule}" is no origin; one looks like https://app.example or http://localhost:3000`)
-  return origin => parse(origin)?.origin === wanted.origin
+  return origin => parseSent(origin)?.origin === wanted.origin
 }
 
 /** TLS often ends at a proxy, so the scheme says nothing here; the default port of the page's scheme does. */
 function isSameHost (origin: string, host: string | undefined): boolean {
-  const page = parse(origin)
+  const page = parseSent(origin)
   if (page === null || host === undefined || host === '') return false
   return parse(`${page.protocol}//${host}`)?.host === page.host
 }
 
 function parse (origin: string): URL | null {
   return wellFormed.test(origin) && URL.canParse(origin) ? new URL(origin) : null
+}
+
+/** A browser sends an origin in its one plain form: what only means ours after decoding (`https://app%2eexample`, `http://2130706433`) is somebody's trick. */
+function parseSent (origin: string): URL | null {
+  const url = parse(origin)
+  const sent = origin.toLowerCase()
+  return url !== null && (sent === url.origin || sent === `${url.origin}:${url.protocol === 'https:' ? 443 : 80}`) ? url : null
 }

@@ -31,8 +31,11 @@ export function sessionReader (session: SessionOption | undefined, ms: number): 
   if (session === undefined) return async () => null
   const read = typeof session === 'function' ? session : cookieReader(session)
   return async request => {
-    const id = await within(ms, 'the session', read(request))
-    return id === null || id === undefined ? null : String(id)
+    const id: unknown = await within(ms, 'the session', read(request))
+    if (id === null || id === undefined) return null
+    // Everybody's `String({})` is the same: an object for an id would make all users one.
+    if (typeof id !== 'string' && typeof id !== 'bigint' && !Number.isFinite(id)) throw new TypeError(`the session gave ${typeof id === 'object' ? 'an object' : String(id)} for a user's id; it gives a string, a number or null`)
+    return String(id)
   }
 }
 

@@ -42,6 +42,20 @@ export function websocketOptions (limits: LimitOptions = {}): WebsocketPluginOpt
   }
 }
 
+/**
+ * Keeps upgrades away from routes without a socket: @fastify/websocket would answer 101 there and close.
+ * Call it once, after @fastify/websocket is registered; routes that were there before this are not seen.
+ */
+export function refuseUpgradesElsewhere (app: FastifyInstance): void {
+  app.addHook('onRoute', route => {
+    if (route.websocket || route.wsHandler !== undefined) return
+    const { handler } = route
+    route.handler = function (request, reply) {
+      return request.ws ? reply.code(404).send({ error: 'Not Found', message: 'there is no WebSocket here', statusCode: 404 }) : handler.call(this, request, reply)
+    }
+  })
+}
+
 /** True when @fastify/websocket runs with `websocketOptions()`. */
 export function isSetUp (app: FastifyInstance): boolean {
   return app.websocketServer.options.handleProtocols === handleProtocols
