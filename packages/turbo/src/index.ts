@@ -1,1 +1,11 @@
-export {}
+// What an app imports from '@fastify-channels/turbo': strings in, strings out.
+export type { Content, Views } from './content.ts'
+export { InvalidTurboStream } from './errors.ts'
+export { Html, html, raw } from './html.ts'
+export { TURBO_STREAM_MIME, wantsTurboStream } from './mime.ts'
+export type { Asked } from './mime.ts'
+export { turboStreamChannel } from './stream-channel.ts'
+export type { StreamChannelOptions } from './stream-channel.ts'
+export type { Id, ManyTargets, OneTarget, Target } from './target.ts'
+export { createTurboStream, turboStream } from './turbo-stream.ts'
+export type { Refresh, Rendered, TurboStream, Update, ViewUpdate } from './turbo-stream.ts'
