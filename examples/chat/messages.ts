@@ -37,7 +37,7 @@ export async function createMessage (transaction: Queries, room: Pick<Room, 'id'
   return shown({ ...row!, sender: author.login })
 }
 
-/** The latest messages of a room, oldest first; with `after`, only those that came after the message of that id. */
+/** The latest messages of a room, oldest first, `pageSize` at most; with `after`, only those that came after the message of that id. */
 export async function latestMessages (database: Queries, room: Room, after = 0): Promise<Message[]> {
   const { rows } = await database.query<Row>(`
     select messages.id, login as sender, text as message, written_at as at

@@ -13,6 +13,8 @@ export interface Room {
 export interface ListedRoom extends Room {
   readonly sender: string | null
   readonly message: string | null
+  /** When somebody spoke last: ISO 8601, UTC. */
+  readonly spokenAt: string
 }
 
 /** Schema of a room's id, for routes and channels. */
@@ -42,13 +44,13 @@ export async function membersOf (database: Queries, room: Room): Promise<string[
 
 /** The rooms of a user, with what was said last in each; the liveliest first. */
 export async function roomsOf (database: Queries, user: User): Promise<ListedRoom[]> {
-  const { rows } = await database.query<ListedRoom>(`
-    select rooms.id, name, topic, is_private as "isPrivate", last.login as sender, last.text as message
+  const { rows } = await database.query<Omit<ListedRoom, 'spokenAt'> & { spokenAt: Date }>(`
+    select rooms.id, name, topic, is_private as "isPrivate", spoken_at as "spokenAt", last.login as sender, last.text as message
     from rooms
     join members on members.room_id = rooms.id and members.user_id = $1
     left join lateral (
       select login, text from messages join users on users.id = author_id where room_id = rooms.id order by messages.id desc limit 1
     ) last on true
     order by spoken_at desc`, [user.id])
-  return rows
+  return rows.map(room => ({ ...room, spokenAt: room.spokenAt.toISOString() }))
 }

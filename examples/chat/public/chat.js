@@ -1,13 +1,14 @@
 // The room page: shows what the room says, and says what you type.
 import { cable } from '/cable.js'
+import '/sidebar.js'
+import { showTime } from '/time.js'
 
 const find = id => document.getElementById(id)
 const { room, me } = document.querySelector('.room').dataset
+const log = document.querySelector('.log')
 const messages = find('messages')
 const composer = find('composer')
 const draft = find('message')
-
-cable.connect()
 
 const chat = cable.subscribe('ChatChannel', { room_id: Number(room) }, {
   connected ({ recovered } = {}) {
@@ -51,24 +52,23 @@ function showMessage (message) {
   if (before === undefined) messages.prepend(item)
   else before.after(item)
   for (const each of [item, item.nextElementSibling]) each?.classList.toggle('follows', each.previousElementSibling?.dataset.sender === each.dataset.sender)
-  if (item === messages.lastElementChild) document.querySelector('.rooms [aria-current] .room-last').textContent = `${message.sender}: ${message.message}`
-  if (message.sender === me) document.querySelector('.log').scrollTop = 0
+  // The log begins at its end: there, scrollTop is 0.
+  if (message.sender === me) log.scrollTop = 0
+  else if (log.scrollTop < -100) find('newer').hidden = false
 }
+
+find('newer').addEventListener('click', () => { log.scrollTop = 0 })
+log.addEventListener('scroll', () => { if (log.scrollTop > -100) find('newer').hidden = true })
 
 /** Fetches what was said while nobody told us. */
 async function catchUp () {
   const last = messages.lastElementChild?.dataset.id ?? 0
   const response = await fetch(`/rooms/${room}/messages?after=${last}`)
   if (!response.ok || response.redirected) return
-  const missed = await response.json()
-  missed.messages.forEach(showMessage)
-}
-
-function showTime (time) {
-  const at = new Date(time.dateTime)
-  const isToday = at.toDateString() === new Date().toDateString()
-  time.textContent = at.toLocaleString([], { hour: '2-digit', minute: '2-digit', ...!isToday && { month: 'short', day: 'numeric' } })
-  time.title = at.toLocaleString()
+  const { messages: missed, isComplete } = await response.json()
+  // Too much was said to fill the hole: the latest are shown, and nothing pretends that they follow what was here.
+  if (!isComplete) messages.replaceChildren()
+  missed.forEach(showMessage)
 }
 
 // views/avatar.ts chooses in the same way.
@@ -82,7 +82,8 @@ const maxLength = 2000
 const problems = {
   empty: 'There is nothing to send yet.',
   too_long: `This is too long: a message has at most ${maxLength.toLocaleString('en')} characters.`,
-  rate_limited: 'That was a little fast. Wait a moment, then send it again.'
+  rate_limited: 'That was a little fast. Wait a moment, then send it again.',
+  disconnected: 'The connection broke just then. If your message does not appear, send it again.'
 }
 
 let isSending = false
@@ -164,9 +165,10 @@ function renderTyping () {
 function showState (state, text) {
   find('status').hidden = false
   find('status').dataset.state = state
-  find('status').textContent = text
+  find('status').firstElementChild.textContent = text
 }
 
 if (find('status').hidden) showState('connecting', 'Connecting…')
-document.querySelectorAll('time').forEach(showTime)
 showCount()
+// Where there is a keyboard, one can write at once; elsewhere it would bring up one over half the page.
+if (matchMedia('(hover: hover) and (pointer: fine)').matches) draft.focus({ preventScroll: true })

@@ -4,6 +4,8 @@ import type { FastifyInstance } from 'fastify'
 
 const types = {
   'chat.js': 'text/javascript; charset=utf-8',
+  'sidebar.js': 'text/javascript; charset=utf-8',
+  'time.js': 'text/javascript; charset=utf-8',
   'style.css': 'text/css; charset=utf-8',
   'icon.svg': 'image/svg+xml'
 }

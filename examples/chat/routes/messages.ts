@@ -1,7 +1,7 @@
 // The messages of a room over HTTP: the plain form that works without any script, and what a page missed while it was offline.
 import type { FastifyInstance } from 'fastify'
 import { current } from 'fastify-channels'
-import { cleanText, createMessage, latestMessages, textProblem } from '../messages.ts'
+import { cleanText, createMessage, latestMessages, pageSize, textProblem } from '../messages.ts'
 import { chatStream, membersOf, roomsOf } from '../rooms.ts'
 import { roomPage } from '../views/room.ts'
 import { enterRoom, roomParams } from './door.ts'
@@ -48,6 +48,8 @@ export async function messageRoutes (app: FastifyInstance): Promise<void> {
 
   app.get<Get>('/rooms/:id/messages', { schema: get }, async request => {
     const room = await enterRoom(app, request.params.id)
-    return { messages: await latestMessages(database, room, request.query.after) }
+    const messages = await latestMessages(database, room, request.query.after)
+    // As many as a page takes: between `after` and the first of them there may be more.
+    return { messages, isComplete: messages.length < pageSize }
   })
 }

@@ -15,9 +15,9 @@ export function loginPage ({ login = '', isWrong = false } = {}): Html {
       <p class="lead">Small rooms for people who know each other.</p>
       <form method="post" action="/login">
         <label for="login">Name</label>
-        <input id="login" name="login" value="${login}" autocomplete="username" autocapitalize="none" spellcheck="false" required autofocus>
+        <input id="login" name="login" value="${login}" autocomplete="username" autocapitalize="none" spellcheck="false" required ${!isWrong && html`autofocus`}>
         <label for="password">Password</label>
-        <input id="password" name="password" type="password" autocomplete="current-password" required ${isWrong && html`aria-describedby="problem"`}>
+        <input id="password" name="password" type="password" autocomplete="current-password" required ${isWrong && html`autofocus aria-invalid="true" aria-describedby="problem"`}>
         ${isWrong && html`<p class="problem" id="problem" role="alert">No one here has this name and password.</p>`}
         <button class="primary">Log in</button>
       </form>

@@ -30,6 +30,7 @@ export function roomPage ({ user, room, rooms, members, messages, problem, draft
     page: 'chat in-room',
     script: '/chat.js',
     body: html`
+    <a class="skip" href="#message">To the message field</a>
     ${sidebar({ user, rooms, room })}
     <main class="room" data-room="${room.id}" data-me="${user.login}">
       <header class="room-header">
@@ -38,7 +39,7 @@ export function roomPage ({ user, room, rooms, members, messages, problem, draft
           <h1>${room.name}${room.isPrivate && lock}</h1>
           <p>${room.topic}</p>
         </div>
-        <p class="status" id="status" role="status" hidden></p>
+        <p class="status" id="status" role="status" hidden><span></span></p>
         <ul class="members" aria-label="Members">
           ${members.map(login => html`<li title="${login}">${avatar(login)}<span class="unseen">${login}</span></li>`)}
         </ul>
@@ -51,10 +52,11 @@ export function roomPage ({ user, room, rooms, members, messages, problem, draft
           </ol>
         </div>
       </div>
+      <button class="newer" id="newer" type="button" hidden>New messages</button>
       <p class="typing" id="typing"><span class="dots" aria-hidden="true"><i></i><i></i><i></i></span><span id="typing-text"></span></p>
       <form class="composer" id="composer" method="post" action="/rooms/${room.id}/messages">
         <label class="unseen" for="message">Message to ${room.name}</label>
-        <textarea id="message" name="message" rows="1" placeholder="Write to ${room.name}" aria-describedby="problem" autocomplete="off">${draft}</textarea>
+        <textarea id="message" name="message" rows="1" placeholder="Write a message" aria-describedby="problem" autocomplete="off">${draft}</textarea>
         <button class="primary" aria-label="Send"><svg viewBox="0 0 20 20" width="20" height="20" aria-hidden="true"><path d="M10 16V4M4.5 9.5 10 4l5.5 5.5"/></svg></button>
         <p class="problem" id="problem" role="alert">${problem && problems[problem]}</p>
         <output class="count" id="count" for="message" hidden></output>

@@ -9,6 +9,7 @@ export function roomsPage ({ user, rooms }: Sidebar): Html {
   return layout({
     title: 'Rooms',
     page: 'chat in-lobby',
+    script: '/sidebar.js',
     body: html`
     ${sidebar({ user, rooms })}
     <main class="empty">

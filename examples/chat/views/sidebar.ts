@@ -1,4 +1,4 @@
-// The side of every page of a logged-in user: their rooms, and the way out.
+// The side of every page of a logged-in user: their rooms, and the way out. public/sidebar.js keeps it up to date.
 import type { ListedRoom, Room } from '../rooms.ts'
 import type { User } from '../users.ts'
 import { avatar } from './avatar.ts'
@@ -16,12 +16,14 @@ export function sidebar ({ user, rooms, room }: Sidebar): Html {
   return html`
     <nav class="sidebar" aria-label="Rooms">
       <a class="brand" href="/rooms"><img src="/icon.svg" alt="" width="28" height="28">Lantern</a>
-      <ul class="rooms">
+      <ul class="rooms" data-me="${user.login}">
         ${rooms.map(listed => html`
-        <li>
+        <li data-room="${listed.id}">
           <a href="/rooms/${listed.id}" ${listed.id === room?.id && html`aria-current="page"`}>
             <span class="room-name">${listed.name}${listed.isPrivate && lock}</span>
+            <time datetime="${listed.spokenAt}">${listed.spokenAt.slice(11, 16)}</time>
             <span class="room-last">${listed.message === null ? listed.topic : `${listed.sender}: ${listed.message}`}</span>
+            <span class="unread" role="img" aria-label="Something new" hidden></span>
           </a>
         </li>`)}
       </ul>
