@@ -1,4 +1,4 @@
-// Builds every package: compiles the sources, and bundles the browser client into the one file a server hands out.
+// Builds every package: bundles the browser client into the one file a server hands out, and compiles the sources.
 import { existsSync, mkdirSync, readdirSync, readFileSync, writeFileSync } from 'node:fs'
 import { dirname, join } from 'node:path'
 import process from 'node:process'
@@ -9,14 +9,13 @@ import { isMain, root, runBin, seconds } from './run.mjs'
 
 const client = join(root, 'packages/client')
 
-/** Installs, compiles, bundles; prints a line for each. */
+/** Bundles and compiles what is installed; prints a line for each. The bundle first: it is there even where something does not compile. */
 export async function build () {
-  await install()
-  console.log(`compiled the packages in ${seconds(await compile())}`)
   console.log(await bundleClient())
+  console.log(`compiled the packages in ${seconds(await compile())}`)
 }
 
-/** Compiles all that has a tsconfig.json under packages/, and tells how long it took. */
+/** Compiles all that has a tsconfig.json under packages/, and tells how many milliseconds it took. */
 async function compile () {
   const folders = readdirSync(join(root, 'packages'))
     .map(name => `packages/${name}`)
@@ -69,7 +68,7 @@ function readJson (file) {
 }
 
 if (isMain(import.meta.url)) {
-  await build().catch(error => {
+  await install().then(build).catch(error => {
     console.error(explain(error))
     process.exitCode = 1
   })

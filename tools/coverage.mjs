@@ -1,0 +1,91 @@
+// How much of the sources the tests ran, from the report that tap leaves: told per package, and held to a floor where one is set.
+import { existsSync, readdirSync, readFileSync } from 'node:fs'
+import { join, sep } from 'node:path'
+import process from 'node:process'
+import { Complaint, explain } from './complaint.mjs'
+import { isMain, root } from './run.mjs'
+
+/** Percent that each measure of each file must reach; null only tells. */
+const floor = null
+/** The packages that are held to it. */
+const held = new Set(['fastify-channels', 'protocol', 'redis', 'turbo'])
+
+const measures = ['lines', 'branches', 'functions']
+
+/** Prints a line per package; throws a complaint with the lines nobody ran where the floor is set and missed. */
+export async function checkCoverage () {
+  const report = join(root, '.tap/report/coverage-final.json')
+  if (!existsSync(report)) throw new Complaint('tap left no coverage report.')
+  const files = new Map(Object.entries(JSON.parse(readFileSync(report, 'utf8'))).map(([path, file]) => [path, measure(file)]))
+  const faults = []
+  for (const name of readdirSync(join(root, 'packages')).sort()) {
+    const src = join(root, 'packages', name, 'src')
+    if (!existsSync(src)) continue
+    const own = [...files].filter(([path]) => path.startsWith(src + sep))
+    console.log(`  ${name.padEnd(18)}${measures.map(kind => `${kind} ${percent(sum(own.map(([, file]) => file[kind])))}`.padEnd(18)).join('')}`)
+    if (floor === null || !held.has(name)) continue
+    for (const [path, file] of own) faults.push(...judge(path.slice(root.length), file))
+    for (const path of await strangers(src, files)) faults.push(`${path.slice(root.length)}: no test loads it`)
+  }
+  if (faults.length > 0) throw new Complaint(`${faults.join('\n')}\nThe floor is ${floor} % (tools/coverage.mjs).`)
+  return floor === null ? 'told only' : `at least ${floor} %`
+}
+
+/** Of one file: how many of each measure there are, how many ran, and the lines that did not. */
+function measure ({ s, b, f, statementMap, branchMap, fnMap }) {
+  const missed = [
+    ...Object.entries(s).filter(([, count]) => count === 0).map(([id]) => statementMap[id].start.line),
+    ...Object.entries(b).filter(([, counts]) => counts.includes(0)).map(([id]) => branchMap[id].loc.start.line),
+    ...Object.entries(f).filter(([, count]) => count === 0).map(([id]) => fnMap[id].decl.start.line)
+  ]
+  return { lines: tally(Object.values(s)), branches: tally(Object.values(b).flat()), functions: tally(Object.values(f)), missed }
+}
+
+function tally (counts) {
+  return { all: counts.length, run: counts.filter(count => count > 0).length }
+}
+
+function sum (tallies) {
+  return tallies.reduce((total, { all, run }) => ({ all: total.all + all, run: total.run + run }), { all: 0, run: 0 })
+}
+
+function share ({ all, run }) {
+  return all === 0 ? 100 : run / all * 100
+}
+
+/** Rounded down: 100 is said of all only. */
+function percent (tallied) {
+  return tallied.all === 0 ? '-' : `${Math.floor(share(tallied) * 10) / 10} %`
+}
+
+function judge (path, file) {
+  if (measures.every(kind => share(file[kind]) >= floor)) return []
+  return [`${path}: ${measures.map(kind => `${kind} ${percent(file[kind])}`).join(', ')}; not run: ${ranges(file.missed)}`]
+}
+
+/** Line numbers as a reader wants them: 3–5, 9. */
+function ranges (lines) {
+  const sorted = [...new Set(lines)].sort((one, other) => one - other)
+  const found = []
+  for (const line of sorted) {
+    const last = found.at(-1)
+    if (last !== undefined && line <= last.to + 1) last.to = line
+    else found.push({ from: line, to: line })
+  }
+  return found.map(({ from, to }) => from === to ? from : `${from}–${to}`).join(', ')
+}
+
+/** The sources that no test loaded, without those that are types alone: of these nothing is there at run time. */
+async function strangers (src, files) {
+  const { transform } = await import('esbuild')
+  const paths = readdirSync(src, { recursive: true }).map(name => join(src, name)).filter(path => path.endsWith('.ts') && !files.has(path))
+  const codes = await Promise.all(paths.map(async path => (await transform(readFileSync(path, 'utf8'), { loader: 'ts', minify: true })).code))
+  return paths.filter((_path, index) => codes[index].trim() !== '')
+}
+
+if (isMain(import.meta.url)) {
+  await checkCoverage().then(console.log, error => {
+    console.error(explain(error))
+    process.exitCode = 1
+  })
+}
