@@ -35,13 +35,13 @@ const packages = new Map([
 const maxLines = 200
 const vague = new Set(['util', 'utils', 'helper', 'helpers', 'common', 'manager', 'misc'])
 
-/** All that is against the law, a sentence each; `folder` is the one that holds the packages. */
-export async function inspectHouse (folder = join(root, 'packages')) {
+/** All that is against the law, a sentence each. The folder that holds the packages is a parameter, and so is their law, so that others can be tried out. */
+export async function inspectHouse (folder = join(root, 'packages'), laws = packages) {
   // Imported here: this module has to load before anything is installed.
   const { default: typescript } = await import('typescript')
   const faults = []
   for (const name of readdirSync(folder).filter(name => existsSync(join(folder, name, 'src'))).sort()) {
-    const law = packages.get(name)
+    const law = laws.get(name)
     if (law === undefined) faults.push(`packages/${name}: put it into tools/house.mjs, with what it may import`)
     else faults.push(...inspectPackage(join(folder, name), name, law, typescript))
   }
