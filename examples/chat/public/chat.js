@@ -171,4 +171,4 @@ function showState (state, text) {
 if (find('status').hidden) showState('connecting', 'Connecting…')
 showCount()
 // Where there is a keyboard, one can write at once; elsewhere it would bring up one over half the page.
-if (matchMedia('(hover: hover) and (pointer: fine)').matches) draft.focus({ preventScroll: true })
+if (window.matchMedia('(hover: hover) and (pointer: fine)').matches) draft.focus({ preventScroll: true })
