@@ -18,9 +18,12 @@ export async function act (registration: Registration, channel: Channel<any>, na
   const checked = action.data === null ? { ok: true as const, value: data } : action.data(data)
   if (!checked.ok) return refused('invalid_data')
   const value = await run(() => action.method.call(channel, checked.value)) ?? null
-  const replied = action.reply === null ? { ok: true as const, value } : action.reply(value)
+  const json = value === null ? 'null' : encodePayload(value)
+  if (action.reply === null) return { ok: true, json }
+  // What is checked is what leaves: a toJSON() has spoken by now.
+  const replied = action.reply(JSON.parse(json))
   if (!replied.ok) throw new TypeError(`${registration.name}.${String(name)}() returned what its reply schema does not allow`, { cause: replied.error })
-  return { ok: true, json: replied.value === null ? 'null' : encodePayload(replied.value) }
+  return { ok: true, json: JSON.stringify(replied.value ?? null) }
 }
 
 /** What the caller is told of a failure. Only an ActionError speaks to strangers; anything else is for the log (guide §15). */

@@ -9,16 +9,22 @@ export type Check = (value: unknown) => Verdict
 
 /** Compiles a schema for one place of a channel; `where` names it in messages. */
 export function compile (compiler: FastifySchemaCompiler<any>, schema: unknown, where: string): Check {
-  const validate = compiler({ schema, method: 'GET', url: where, httpPart: 'body' }) as unknown as { (value: unknown): unknown, errors?: unknown }
+  const validate = compiler({ schema, method: 'GET', url: where, httpPart: 'body' }) as unknown as { (value: unknown, place?: object): unknown, errors?: unknown }
   return value => {
     const copy = structuredClone(value)
-    const result = validate(copy)
+    // Ajv turns a 1 into a "1" where it can put it: without a place for the value itself nobody would hear of it.
+    const holder = { value: copy }
+    const result = isAjv(validate) ? validate(copy, { instancePath: '', parentData: holder, parentDataProperty: 'value', rootData: copy }) : validate(copy)
     // Compilers of other schema libraries answer with an object, Ajv with a boolean and a changed value.
     if (isObject(result)) return result.error === undefined ? { ok: true, value: result.value } : { ok: false, error: result.error }
     if (result === false) return { ok: false, error: validate.errors }
     // Ajv, as Fastify sets it up for query strings, turns ["1"] into "1": then what was authorised is not what was sent.
-    return isUncoerced(value, copy) ? { ok: true, value: copy } : { ok: false, error: 'a value has the wrong type' }
+    return isUncoerced(value, holder.value) ? { ok: true, value: holder.value } : { ok: false, error: 'a value has the wrong type' }
   }
+}
+
+function isAjv (validate: object): boolean {
+  return 'schemaEnv' in validate
 }
 
 /** True when everything that is in both is the same: defaults may be added and extras dropped, nothing turned into something else. */

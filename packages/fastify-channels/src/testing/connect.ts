@@ -1,4 +1,5 @@
 // Talks to an app's cable without a port (guide §13): opens a session in memory, says commands, and hands out the frames that come back.
+import type { EventEmitter } from 'node:events'
 import { identify } from '@fastify-channels/protocol'
 import type { Frame, Json, Params, ReplyFrame } from '@fastify-channels/protocol'
 import type { FastifyInstance } from 'fastify'
@@ -43,36 +44,86 @@ export async function connect (app: FastifyInstance, options: ConnectOptions = {
   return new TestConnection(app, ws, inbox, connection!)
 }
 
-/** Everything that arrived, in order, and those who wait for it. */
+/** How a session ended. */
+export interface Closed {
+  readonly code: number
+  readonly reason: string
+}
+
+/** Everything that arrived, in order, and those who wait for it. No wait is longer than its deadline. */
 class Inbox {
   readonly #timeout: number
   readonly #frames: Frame[] = []
   readonly #seen: string[] = []
   readonly #waiting: Array<{ wants: (frame: Frame) => boolean, resolve: (frame: Frame) => void }> = []
+  readonly #closed: Promise<Closed>
+  #close: (closed: Closed) => void = () => {}
   #isClosed = false
 
   constructor (timeout: number) {
     this.#timeout = timeout
+    this.#closed = new Promise(resolve => { this.#close = resolve })
   }
 
   listen (ws: WebSocket): void {
     ws.on('message', (data: Buffer) => this.#arrived(data.toString()))
-    ws.on('close', () => { this.#isClosed = true })
+    // In memory no FIN ever follows a close frame: hang up as soon as the server's was read, before ws politely answers and waits.
+    ws.once('open', () => receiver(ws).prependOnceListener('conclude', () => ws.terminate()))
+    ws.on('close', (code, reason) => {
+      this.#isClosed = true
+      this.#close({ code, reason: reason.toString() })
+    })
+  }
+
+  /** What nobody took. */
+  get frames (): readonly Frame[] {
+    return [...this.#frames]
   }
 
   /** The next frame that `wants` accepts; what comes before it stays for others. */
   take (what: string, wants: (frame: Frame) => boolean): Promise<Frame> {
     const index = this.#frames.findIndex(wants)
     if (index >= 0) return Promise.resolve(this.#frames.splice(index, 1)[0]!)
-    return new Promise((resolve, reject) => {
-      const waiter = { wants, resolve: (frame: Frame) => { clearTimeout(timer); resolve(frame) } }
-      const timer = setTimeout(() => {
-        this.#waiting.splice(this.#waiting.indexOf(waiter), 1)
-        const seen = this.#seen.length === 0 ? 'nothing arrived' : `these arrived:\n  ${this.#seen.join('\n  ')}`
-        reject(new Error(`no ${what} within ${this.#timeout} ms${this.#isClosed ? ' (the connection is closed)' : ''}; ${seen}`))
-      }, this.#timeout)
+    let waiter: { wants: (frame: Frame) => boolean, resolve: (frame: Frame) => void }
+    const arrival = new Promise<Frame>(resolve => {
+      waiter = { wants, resolve }
       this.#waiting.push(waiter)
     })
+    return this.#within(what, arrival, () => this.#waiting.splice(this.#waiting.indexOf(waiter), 1))
+  }
+
+  /** The end of the session. */
+  ended (): Promise<Closed> {
+    return this.#within('end of the session', this.#closed)
+  }
+
+  /** Waits for what the server does by itself. */
+  async until (what: string, isDone: () => boolean): Promise<void> {
+    const deadline = Date.now() + this.#timeout
+    while (!isDone()) {
+      if (Date.now() > deadline) throw this.#late(what)
+      await new Promise(resolve => setImmediate(resolve))
+    }
+  }
+
+  async #within<T> (what: string, work: Promise<T>, giveUp: () => void = () => {}): Promise<T> {
+    let timer: NodeJS.Timeout | undefined
+    const late = new Promise<never>((_resolve, reject) => {
+      timer = setTimeout(() => {
+        giveUp()
+        reject(this.#late(what))
+      }, this.#timeout)
+    })
+    try {
+      return await Promise.race([work, late])
+    } finally {
+      clearTimeout(timer)
+    }
+  }
+
+  #late (what: string): Error {
+    const seen = this.#seen.length === 0 ? 'nothing arrived' : `these arrived:\n  ${this.#seen.join('\n  ')}`
+    return new Error(`no ${what} within ${this.#timeout} ms${this.#isClosed ? ' (the connection is closed)' : ''}; ${seen}`)
   }
 
   #arrived (text: string): void {
@@ -90,7 +141,6 @@ export class TestConnection {
   readonly #ws: WebSocket
   readonly #inbox: Inbox
   readonly #connection: Connection
-  readonly #closed: Promise<{ code: number, reason: string }>
   #calls = 0
 
   constructor (app: FastifyInstance, ws: WebSocket, inbox: Inbox, connection: Connection) {
@@ -98,7 +148,6 @@ export class TestConnection {
     this.#ws = ws
     this.#inbox = inbox
     this.#connection = connection
-    this.#closed = new Promise(resolve => ws.once('close', (code, reason) => resolve({ code, reason: reason.toString() })))
   }
 
   /** Subscribes and settles with the answer: `confirm_subscription` or `reject_subscription`. */
@@ -131,20 +180,36 @@ export class TestConnection {
     return this.#inbox.take('frame', () => true)
   }
 
+  /**
+   * What has arrived and nobody took: after a `perform` on a subscription, all there is of it.
+   *
+   * @example
+   * await ws.perform('ChatChannel', 'speak')
+   * assert.deepEqual(ws.frames, []) // nobody in this room heard anything
+   */
+  get frames (): readonly Frame[] {
+    return this.#inbox.frames
+  }
+
   /** Settles with the close code and reason once the server has closed. */
-  get closed (): Promise<{ code: number, reason: string }> {
-    return this.#closed
+  get closed (): Promise<Closed> {
+    return this.#inbox.ended()
   }
 
   /** Hangs up, and settles when the server has run every `unsubscribed()` of this session. */
   async close (): Promise<void> {
     // A graceful close would wait for a FIN that a socket in memory never sends.
     this.#ws.terminate()
-    await this.#closed
+    await this.#inbox.ended()
     const connections = this.#app[kConnections]
-    while ([...connections].includes(this.#connection)) await new Promise(resolve => setImmediate(resolve))
+    await this.#inbox.until('end of the connection', () => ![...connections].includes(this.#connection))
     await connections.ended()
   }
+}
+
+/** What of ws reads frames, and says `conclude` after a close frame: an inner part, which a test of the kit watches. */
+function receiver (ws: WebSocket): EventEmitter {
+  return (ws as unknown as { _receiver: EventEmitter })._receiver
 }
 
 function cookieHeader (app: FastifyInstance, { cookies = {}, session }: ConnectOptions): string {
