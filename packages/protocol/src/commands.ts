@@ -1,6 +1,6 @@
 // What a client says: reads the text of one command, or says why it is refused. Never throws, never touches a prototype.
 import { identify } from './identity.ts'
-import { isObject, isSound, isWellFormed } from './json.ts'
+import { areSafeKeys, isObject, isSound, isWellFormed } from './json.ts'
 import type { Bounds, Json, Params } from './json.ts'
 import { isPosition } from './position.ts'
 import type { Position } from './position.ts'
@@ -133,7 +133,7 @@ function readAddressed (command: 'subscribe' | 'message' | 'unsubscribe', value:
 }
 
 function isWithin (frame: { [key: string]: unknown }, limits: CommandLimits): boolean {
-  if (Object.hasOwn(frame, '__proto__')) return false
+  if (!areSafeKeys(frame, false)) return false
   const params: Bounds = { depth: limits.paramsDepth, nodes: limits.paramsNodes, exact: true }
   const other: Bounds = { depth: limits.dataDepth, nodes: limits.dataNodes, exact: false }
   return Object.keys(frame).every(key => isSound(frame[key], key === 'params' ? params : other))

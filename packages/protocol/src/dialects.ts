@@ -17,6 +17,8 @@ export type Outcome = { readonly ok: true, readonly json: string } | { readonly 
 export interface Dialect {
   /** The subprotocol that chooses it; empty for the plain one. */
   readonly name: string
+  /** Its broadcasts carry positions, so what was missed can be asked for, and what is lost can be told. */
+  readonly isStamped: boolean
   confirm: (to: Address, ref: Tag | null, streams: Positions, recovered: boolean | null) => string
   reject: (to: Address, ref: Tag | null, reason: string | null) => string
   /** The payload of a `send()`. */
@@ -62,6 +64,7 @@ const shared = {
 export const plain: Dialect = {
   ...shared,
   name: '',
+  isStamped: false,
   confirm: to => `{"type":"confirm_subscription",${address(to)}}`,
   reject: (to, _ref, reason) => `{"type":"reject_subscription",${address(to)}${tag('reason', reason)}}`,
   // Every subscription hears its broadcasts as messages of its own, so listeners share what stands before the data.
@@ -79,6 +82,7 @@ export const plain: Dialect = {
 export const v1: Dialect = {
   ...shared,
   name: 'channels-v1',
+  isStamped: true,
   confirm: (to, ref, streams, recovered) => `{"type":"confirm_subscription",${address(to)}${tag('ref', ref)},"streams":${JSON.stringify(streams)},"recovered":${recovered}}`,
   reject: (to, ref, reason) => `{"type":"reject_subscription",${address(to)}${tag('ref', ref)}${tag('reason', reason)}}`,
   lane: () => 'channels-v1',

@@ -52,7 +52,8 @@ export function isSound (value: unknown, { depth, nodes, exact }: Bounds): boole
   return true
 }
 
-function areSafeKeys (object: object, exact: boolean): boolean {
+/** True when none of its keys could poison a prototype, by the rules of Fastify's own body parser. */
+export function areSafeKeys (object: object, exact: boolean): boolean {
   if (Object.hasOwn(object, '__proto__')) return false
   if (exact && !Object.keys(object).every(isWellFormed)) return false
   return !Object.hasOwn(object, 'constructor') || !isPoisoned((object as { constructor: unknown }).constructor)

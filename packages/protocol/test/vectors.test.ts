@@ -117,6 +117,7 @@ t.test('what is no frame, or none we know, is never an error', async t => {
     const frame = readFrame(text)
     t.ok(frame === null || !known.has(frame.type) || /nobody|never/.test(name), name)
   }
+  for (const text of ['not json', 'null', '[]', '{}', '{"type":1}', '{"type":null}']) t.equal(readFrame(text), null, text)
   for (const data of [undefined, null, new ArrayBuffer(2), {}, Symbol('s')]) t.equal(readFrame(data), null, typeof data)
 })
 
