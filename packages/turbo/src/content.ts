@@ -16,7 +16,7 @@ const wholePage = /^\s*<(?:!doctype|html)\b/i
 
 /** Content as HTML; a promise where the component or the view gives one. */
 export function renderContent (action: string, [what, ...rest]: readonly unknown[], views: Views | null): string | Promise<string> {
-  if (typeof what === 'function') return settle(action, `${what.name || 'the component'}()`, what(...rest))
+  if (typeof what === 'function') return settle(action, what.name === '' ? 'the component' : `${what.name}()`, what(...rest))
   if (rest.length === 0) return readHtml(action, 'its content', what)
   if (typeof what !== 'string') throw new InvalidTurboStream(`turboStream.${action} takes arguments for a component or a view, not for ${describe(what)}`)
   return renderView(action, what, rest, views)

@@ -24,7 +24,7 @@ export function wantsTurboStream ({ headers }: Asked): boolean {
 function readAccept (accept: string): Map<string, number> {
   const accepted = new Map<string, number>()
   for (const range of accept.match(ranges) ?? []) {
-    const [type, ...parameters] = (range.match(parts) ?? []).map(part => part.trim())
+    const [type, ...parameters] = range.match(parts)!.map(part => part.trim())
     const weight = parameters.find(parameter => /^q\s*=/i.test(parameter))
     accepted.set(type!.toLowerCase(), weight === undefined ? 1 : Number(quality.exec(weight)?.[1] ?? 0))
   }
