@@ -113,8 +113,8 @@ function readAddressed (command: 'subscribe' | 'message' | 'unsubscribe', value:
   if (typeof channel !== 'string' || channel.length > limits.maxChannelName || !isWellFormed(channel)) return refuse('invalid_message', id)
   const params = given ?? {}
   if (!isObject(params)) return refuse('invalid_message', id)
-  const key = identify(channel, params as Params)
-  if (key.length > limits.maxIdentifier) return refuse('invalid_message', id)
+  const key = identifyAnything(channel, params as Params)
+  if (key === null || key.length > limits.maxIdentifier) return refuse('invalid_message', id)
   const address = { channel, params: params as Params, key }
   switch (command) {
     case 'subscribe': {
@@ -129,6 +129,15 @@ function readAddressed (command: 'subscribe' | 'message' | 'unsubscribe', value:
       return { command, ...address, action: value.action, data: (value.data ?? {}) as Json, id }
     case 'unsubscribe':
       return { command, ...address }
+  }
+}
+
+/** Null where a server lifted its `paramsDepth`, and a stranger nested deeper than the call stack can follow. */
+function identifyAnything (channel: string, params: Params): string | null {
+  try {
+    return identify(channel, params)
+  } catch {
+    return null
   }
 }
 

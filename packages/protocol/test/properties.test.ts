@@ -159,4 +159,6 @@ t.test('a server may be more generous, or less', async t => {
   for (const limit of ['paramsNodes', 'dataNodes', 'dataDepth', 'maxChannelName', 'maxIdentifier', 'maxPositions']) {
     t.strictSame(readCommand(deep, { ...none, [limit]: limit === 'dataDepth' ? 0 : 1 }), { command: 'refused', reason: 'invalid_message', id: null }, limit)
   }
+  const deepest = `{"command":"subscribe","params":{"a":${'['.repeat(30_000)}${']'.repeat(30_000)}}}`
+  t.strictSame(readCommand(deepest, none), { command: 'refused', reason: 'invalid_message', id: null }, 'deeper than the call stack')
 })
