@@ -1,5 +1,6 @@
 // The channels of an app: name → class, its actions and its checks, made once at boot. Clients' strings only ever look up in Maps.
 import type { FastifyInstance } from 'fastify'
+import { Channel } from './channel.ts'
 import type { ChannelClass } from './channel.ts'
 import { DuplicateChannel, InvalidChannel } from './errors.ts'
 import { compile } from './schema.ts'
@@ -36,8 +37,9 @@ export class Registry {
 
   /** Adds a channel, under `as`, else its `channelName`, else the name of its class. */
   add (app: FastifyInstance, Class: ChannelClass, as?: string): void {
-    if (typeof Class !== 'function') throw new InvalidChannel(String(as), 'is no class that extends Channel')
-    const name = as ?? Class.channelName ?? Class.name
+    const name = as ?? Class?.channelName ?? Class?.name ?? String(Class)
+    if (!isChannelClass(Class)) throw new InvalidChannel(name, 'is no class that extends Channel')
+    if (typeof name !== 'string' || name === '') throw new InvalidChannel(String(name), 'needs a name: the key under which it is registered, or `static channelName`')
     if (this.#added.has(name)) throw new DuplicateChannel(name)
     this.#added.set(name, { Class, app, methods: this.#surface(name, Class) })
   }
@@ -73,12 +75,16 @@ export class Registry {
       if (this.#declaredOnly) throw new InvalidChannel(name, "has no `static actions`, and the option actions: 'declared' asks for it")
       return methods
     }
-    return new Map(Object.keys(Class.actions).map(action => {
+    return new Map(Object.keys(Class.actions).filter(action => Class.actions![action] !== false).map(action => {
       const method = methods.get(action)
       if (method === undefined) throw new InvalidChannel(name, isInvalidAction(action) ? `declares the action "${action}", a name that no action can have` : `declares the action "${action}" but has no public method of that name`)
       return [action, method]
     }))
   }
+}
+
+function isChannelClass (Class: unknown): Class is ChannelClass {
+  return typeof Class === 'function' && Class.prototype instanceof Channel
 }
 
 /** True when a class asks for the validator compiler of its context. */

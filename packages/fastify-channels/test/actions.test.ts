@@ -380,7 +380,7 @@ t.test('a message to what is not subscribed is not_subscribed: other params, non
 })
 
 t.test('what is no command is refused with guide §11\'s reasons, and the connection lives', async t => {
-  const { app } = await setting(t)
+  const { app } = await setting(t, { limits: { violations: false } })
   const ws = await connect(app)
   for (const [text, reason] of [
     ['not valid json{{{', 'invalid_json'], ['{"command":"subscribe"', 'invalid_json'], ['', 'invalid_json'], ['\ufeff{"command":"pong"}', 'invalid_json'], ["{'command':'subscribe'}", 'invalid_json'],
