@@ -1,34 +1,41 @@
 // app.cable: what the app says to its listeners. Encodes once, publishes through the backend, and never sees who hears it.
-import { isWellFormed } from '@fastify-channels/protocol'
+import { identify, isWellFormed, writeSince } from '@fastify-channels/protocol'
+import type { Params } from '@fastify-channels/protocol'
 import type { FastifyBaseLogger } from 'fastify'
-import type { BackendHealth, CableBackend, PublishOptions } from './backend.ts'
+import type { BackendHealth, CableBackend, Eventually, Retention } from './backend.ts'
+import { checkFilter, writeControl } from './control.ts'
+import type { ConnectionFilter, DisconnectOptions } from './control.ts'
 import { InvalidPayload, InvalidStream } from './errors.ts'
 
-/** Whose connections to end. */
-export interface DisconnectFilter {
-  /** As `session.userId` gave it; compared as a string. */
-  readonly userId: string | number
+/** How one broadcast is said. */
+export interface BroadcastOptions {
+  /** False: it is not kept, and nobody can be told later what they missed of it. Default: as the option `history` says. */
+  readonly history?: boolean | undefined
+  /** The tab that is left out: a page that knows already (`this.tab` in a channel). */
+  readonly except?: string | null | undefined
 }
 
-export interface DisconnectOptions {
-  /** True: the client comes back and is authorised again. Default false: it stays away until the page connects anew. */
-  readonly reconnect?: boolean
+/** What `app.cable.snapshot()` settles with. */
+export interface Snapshot<T> {
+  /** What `read` returned. */
+  readonly data: T
+  /** Where the streams stood before it was read: for a `since` attribute, or `subscribe(…, { since })`. Null when nobody knows. */
+  readonly since: string | null
 }
 
-/** A control message, as every process gets it. */
-export interface DisconnectMessage {
-  readonly userId: string
-  readonly reconnect: boolean
-}
+/** How long a stream's broadcasts are kept; null: not at all. */
+export type RetentionOf = (stream: string) => Retention | null
 
 /** The pub/sub broker of an app (guide §1): decorates the instance as `app.cable`. */
 export class Cable {
   readonly #backend: CableBackend
   readonly #log: FastifyBaseLogger
+  readonly #retentionOf: RetentionOf
 
-  constructor (backend: CableBackend, log: FastifyBaseLogger) {
+  constructor (backend: CableBackend, log: FastifyBaseLogger, retentionOf: RetentionOf) {
     this.#backend = backend
     this.#log = log
+    this.#retentionOf = retentionOf
   }
 
   /**
@@ -37,22 +44,38 @@ export class Cable {
    * @returns settles when the cable has taken it. It may be left unawaited: a failure is logged, never an unhandled rejection.
    * @throws FST_CHANNELS_INVALID_STREAM, FST_CHANNELS_INVALID_PAYLOAD, FST_CHANNELS_CABLE_UNAVAILABLE (as rejections)
    */
-  broadcast (stream: string, data?: unknown, options: PublishOptions = {}): Promise<void> {
+  broadcast (stream: string, data?: unknown, options: BroadcastOptions = {}): Promise<void> {
     const taken = this.#encodeAndPublish(stream, data, options)
     taken.catch(error => this.#log.error({ err: error, stream: String(stream).slice(0, 200) }, 'a broadcast failed'))
     return taken
   }
 
   /** Publishes what is JSON already. The same promises as `broadcast`. */
-  async publish (stream: string, json: string, options: PublishOptions = {}): Promise<void> {
-    await this.#backend.publish(stream, json, options)
+  async publish (stream: string, json: string, { history = true, except = null }: BroadcastOptions = {}): Promise<void> {
+    await this.#backend.publish(stream, json, { history: history ? this.#retentionOf(stream) : null, except })
   }
 
-  /** Ends every connection of a user, in every process: for a logout or a ban (close code 4500, or 4000 with `reconnect`). */
-  async disconnect ({ userId }: DisconnectFilter, { reconnect = false }: DisconnectOptions = {}): Promise<void> {
-    if (typeof userId !== 'string' && typeof userId !== 'number') throw new TypeError('cable.disconnect({ userId }): userId is a string or a number')
-    const message: DisconnectMessage = { userId: String(userId), reconnect }
-    await this.#backend.control(JSON.stringify(message))
+  /**
+   * Reads the data of a page and the place in its streams it belongs to, so that nothing is missed between the page and its socket.
+   * The place is taken before `read` runs; a page is never failed by the cable.
+   *
+   * @example const { data, since } = await app.cable.snapshot([`chat_${id}`], () => messages.of(id))
+   */
+  async snapshot<T> (streams: string | readonly string[], read: () => Eventually<T>): Promise<Snapshot<T>> {
+    const names = typeof streams === 'string' ? [streams] : streams
+    names.forEach(checkStream)
+    const since = await this.#positions(names)
+    return { data: await read(), since }
+  }
+
+  /** Ends connections, in every process: for a logout or a ban (close code 4500, or 4000 with `reconnect`). */
+  async disconnect (filter: ConnectionFilter, { reconnect = false }: DisconnectOptions = {}): Promise<void> {
+    await this.#backend.control(writeControl({ verb: 'disconnect', filter: checkFilter(filter), reconnect }))
+  }
+
+  /** Ends one subscription of the connections that match, in every process, and leaves their sockets open: the client hears `rejected`, reason `revoked`. */
+  async revoke (filter: ConnectionFilter, channel: string, params: Params = {}): Promise<void> {
+    await this.#backend.control(writeControl({ verb: 'revoke', filter: checkFilter(filter), key: identify(channel, params) }))
   }
 
   /** How the cable is: `ok` false means that broadcasts do not reach everybody. */
@@ -60,7 +83,15 @@ export class Cable {
     return this.#backend.health()
   }
 
-  async #encodeAndPublish (stream: string, data: unknown, options: PublishOptions): Promise<void> {
+  async #positions (streams: readonly string[]): Promise<string | null> {
+    const kept = streams.filter(stream => this.#retentionOf(stream) !== null)
+    const positions = await this.#backend.position(kept)
+    const known = kept.flatMap((stream, index) => positions[index] == null ? [] : [[stream, positions[index]] as const])
+    // A place in a part of the streams would promise the whole.
+    return known.length === kept.length && kept.length > 0 ? writeSince(Object.fromEntries(known)) : null
+  }
+
+  async #encodeAndPublish (stream: string, data: unknown, options: BroadcastOptions): Promise<void> {
     checkStream(stream)
     await this.publish(stream, encodePayload(data), options)
   }
@@ -69,7 +100,8 @@ export class Cable {
 /** Throws unless `name` can name a stream (guide §7.1). */
 export function checkStream (name: unknown): asserts name is string {
   if (typeof name !== 'string') throw new InvalidStream(name === null ? 'null' : typeof name)
-  if (name === '' || !isWellFormed(name) || Buffer.byteLength(name) > 512) throw new InvalidStream(JSON.stringify(name.slice(0, 100)))
+  // A stream called __proto__ could not be named in a table of positions.
+  if (name === '' || name === '__proto__' || !isWellFormed(name) || Buffer.byteLength(name) > 512) throw new InvalidStream(JSON.stringify(name.slice(0, 100)))
 }
 
 /** The JSON text of a payload. Falsy data stays what it is; none is `{}` (guide §6). */
@@ -82,14 +114,4 @@ export function encodePayload (data: unknown): string {
   }
   if (json === undefined) throw new InvalidPayload(`it is a ${typeof data}`)
   return json
-}
-
-/** Reads a control message by hand: whatever another process sent, only this shape gets through. */
-export function readDisconnect (message: string): DisconnectMessage | null {
-  try {
-    const { userId, reconnect } = JSON.parse(message)
-    return typeof userId === 'string' && typeof reconnect === 'boolean' ? { userId, reconnect } : null
-  } catch {
-    return null
-  }
 }

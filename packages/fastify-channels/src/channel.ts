@@ -1,7 +1,7 @@
 // Channel, the class apps extend: words for what a channel can say and hear. Holds no socket; everything it does goes through its link.
 import type { Params } from '@fastify-channels/protocol'
 import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from 'fastify'
-import type { PublishOptions } from './backend.ts'
+import type { BroadcastOptions } from './cable.ts'
 import type { User } from './current.ts'
 
 /** Why a subscription ended. */
@@ -14,6 +14,8 @@ export type EndReason =
   | 'disconnect'
   /** The server is stopping. */
   | 'shutdown'
+  /** `app.cable.revoke()`. */
+  | 'revoke'
   /** It could not begin: its streams, or its time, ran out. */
   | 'error'
 
@@ -24,18 +26,20 @@ export interface Link {
   readonly params: object
   readonly channelName: string
   readonly user: User | null
+  readonly tab: string | null
+  readonly connectionId: string
   readonly log: FastifyBaseLogger
   readonly signal: AbortSignal
   send: (data: unknown) => void
-  broadcast: (stream: string, data: unknown, options?: PublishOptions) => Promise<void>
+  broadcast: (stream: string, data: unknown, options?: BroadcastOptions) => Promise<void>
   reject: () => never
   streamFrom: (stream: string) => void
   stopStreamFrom: (stream: string) => void
   stopAllStreams: () => void
 }
 
-/** What `static actions` says of one action. */
-export type ActionDeclaration = true | {
+/** What `static actions` says of one action; false is the same as leaving it out. */
+export type ActionDeclaration = boolean | {
   /** JSON Schema (or whatever the app's validator compiler takes) of the action's `data`. */
   readonly data?: unknown
   /** Schema of what the action returns. */
@@ -72,6 +76,10 @@ export abstract class Channel<P extends object = { readonly [key: string]: any }
   get channelName (): string { return this.#link.channelName }
   /** The user, as last loaded. */
   get user (): User | null { return this.#link.user }
+  /** The page's tab, the same across reconnects, or null: `broadcast(…, { except: this.tab })` spares the speaker the echo. */
+  get tab (): string | null { return this.#link.tab }
+  /** The connection's name, for `app.cable.disconnect({ connectionId })`. */
+  get connectionId (): string { return this.#link.connectionId }
   /** True when the connection has a logged-in user. */
   get authenticated (): boolean { return this.#link.user !== null }
   /** The request's logger, with the channel's name. */
@@ -93,7 +101,7 @@ export abstract class Channel<P extends object = { readonly [key: string]: any }
   /** Sends to this subscription only. In `subscribed()` it is buffered, and goes out just before the confirmation. */
   protected send (data: unknown): void { this.#link.send(data) }
   /** Sends to every listener of a stream. The same as `app.cable.broadcast`. */
-  protected broadcast (stream: string, data?: unknown, options?: PublishOptions): Promise<void> { return this.#link.broadcast(stream, data, options) }
+  protected broadcast (stream: string, data?: unknown, options?: BroadcastOptions): Promise<void> { return this.#link.broadcast(stream, data, options) }
   /** Denies the subscription: only inside `subscribed()`, and nothing after it runs. */
   protected reject (): never { return this.#link.reject() }
 }

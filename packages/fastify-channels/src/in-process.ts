@@ -1,46 +1,61 @@
-// The backend of a single process: a broadcast is delivered where it was made. Reaches nobody else.
+// The backend of a single process: a broadcast is kept and delivered where it was made. Reaches nobody else.
 import type { Position } from '@fastify-channels/protocol'
-import type { BackendHealth, BackendHost, CableBackend, PublishOptions } from './backend.ts'
+import type { BackendHealth, BackendHost, Broadcast, CableBackend, Publication } from './backend.ts'
 import { CableUnavailable } from './errors.ts'
+import { History } from './history.ts'
+
+/** Milliseconds between two looks at what is too old. */
+const SWEEP = 60_000
 
 /** The cable's default backend (guide §12: `Cable`). Correct and fast as long as every browser is connected to this process. */
 export class InProcessBackend implements CableBackend {
-  // Positions of this process mean nothing to the next one: its epoch tells them apart.
-  readonly #epoch = Math.random().toString(36).slice(2, 8)
-  readonly #offsets = new Map<string, number>()
+  readonly #history: History
   #host: BackendHost | null = null
+  #sweeper: NodeJS.Timeout | undefined
+
+  /** @param budget bytes of history for all streams together */
+  constructor (budget: number) {
+    this.#history = new History(budget)
+  }
 
   open (host: BackendHost): void {
     this.#host = host
+    this.#sweeper = setInterval(() => this.#history.sweep(), SWEEP).unref()
   }
 
-  publish (stream: string, json: string, { history = true }: PublishOptions): Position | null {
+  publish (stream: string, json: string, { history, except }: Publication): Position | null {
     if (this.#host === null) throw new CableUnavailable('it is closed')
-    if (history) this.#offsets.set(stream, (this.#offsets.get(stream) ?? 0) + 1)
-    const at = history ? this.#position(stream) : null
-    this.#host.deliver(stream, at, json)
-    return at
+    const broadcast = history === null ? { at: null, json, except } : this.#history.append(stream, json, except, history)
+    this.#host.deliver(stream, broadcast)
+    return broadcast.at
   }
 
   listen (stream: string): Position {
-    return this.#position(stream)
+    return this.#history.listen(stream)
   }
 
-  unlisten (): void {}
+  unlisten (stream: string): void {
+    this.#history.unlisten(stream)
+  }
+
+  position (streams: readonly string[]): Position[] {
+    return streams.map(stream => this.#history.position(stream))
+  }
+
+  replay (stream: string, since: Position, upTo: Position): readonly Broadcast[] | null {
+    return this.#history.replay(stream, since, upTo)
+  }
 
   control (message: string): void {
     this.#host?.control(message)
   }
 
   health (): BackendHealth {
-    return { ok: this.#host !== null, backend: 'in-process' }
+    return { ok: this.#host !== null, backend: 'in-process', historyBytes: this.#history.bytes }
   }
 
   close (): void {
+    clearInterval(this.#sweeper)
     this.#host = null
-  }
-
-  #position (stream: string): Position {
-    return `${this.#epoch}.${this.#offsets.get(stream) ?? 0}`
   }
 }

@@ -1,25 +1,28 @@
 // Which streams this process listens to, counted, so that the backend hears of the first listener and of the last one only.
 import type { Dialect, Position } from '@fastify-channels/protocol'
 import type { FastifyBaseLogger } from 'fastify'
-import type { CableBackend, Eventually } from './backend.ts'
+import type { Broadcast, CableBackend, Eventually } from './backend.ts'
+import type { RetentionOf } from './cable.ts'
 import { isPromise } from './deadline.ts'
 import type { Holder, Sink, Streams } from './streams.ts'
 
 interface Listened {
   listeners: number
-  /** Settles when the backend will let nothing pass unheard. */
+  /** Settles with the position from which the backend lets nothing pass unheard. */
   readonly ready: Eventually<Position | null>
 }
 
 export class Listening {
   readonly #backend: CableBackend
   readonly #streams: Streams
+  readonly #retentionOf: RetentionOf
   readonly #log: FastifyBaseLogger
   readonly #listened = new Map<string, Listened>()
 
-  constructor (backend: CableBackend, streams: Streams, log: FastifyBaseLogger) {
+  constructor (backend: CableBackend, streams: Streams, retentionOf: RetentionOf, log: FastifyBaseLogger) {
     this.#backend = backend
     this.#streams = streams
+    this.#retentionOf = retentionOf
     this.#log = log
   }
 
@@ -28,17 +31,12 @@ export class Listening {
     return this.#listened.size
   }
 
-  /** One listener more, whose broadcasts are held until it joins. Settles with the position from which it misses nothing. */
+  /** One listener more, whose broadcasts are held until it joins. Settles with the position from which it holds everything; null where there are none. */
   hold (stream: string, holder: Holder): Eventually<Position | null> {
-    let listened = this.#listened.get(stream)
-    if (listened === undefined) {
-      listened = { listeners: 0, ready: this.#backend.listen(stream) }
-      this.#listened.set(stream, listened)
-    }
+    this.#streams.hold(stream, holder)
+    const listened = this.#listened.get(stream) ?? this.#begin(stream)
     listened.listeners++
-    const { ready } = listened
-    this.#streams.hold(stream, holder, isPromise(ready) ? null : ready)
-    return isPromise(ready) ? ready : this.#streams.position(stream) ?? ready
+    return isPromise(listened.ready) && this.position(stream) === null ? listened.ready : this.position(stream)
   }
 
   /** A held listener gives up. */
@@ -67,6 +65,22 @@ export class Listening {
   /** The last position delivered here, or the one listening began with. */
   position (stream: string): Position | null {
     return this.#streams.position(stream)
+  }
+
+  /** What was said after `since` up to `upTo`; null where not all of it can be told. */
+  replay (stream: string, since: Position, upTo: Position): Eventually<readonly Broadcast[] | null> {
+    return this.#backend.replay(stream, since, upTo)
+  }
+
+  #begin (stream: string): Listened {
+    const kept = this.#retentionOf(stream) !== null
+    const begun = this.#backend.listen(stream)
+    const listened: Listened = { listeners: 0, ready: begun }
+    // A stream that keeps nothing has no position to come back to.
+    if (!isPromise(begun)) this.#streams.begin(stream, kept ? begun : null)
+    else begun.then(at => { if (kept && this.#listened.get(stream) === listened) this.#streams.begin(stream, at) }, () => {})
+    this.#listened.set(stream, listened)
+    return listened
   }
 
   #forget (stream: string): void {

@@ -1,13 +1,12 @@
 // reply.cable: broadcasts bound to the answer of one request (guide §7.2). They leave before the answer does, or not at all.
 import type { FastifyReply } from 'fastify'
-import type { PublishOptions } from './backend.ts'
 import { checkStream, encodePayload } from './cable.ts'
-import type { Cable } from './cable.ts'
+import type { BroadcastOptions, Cable } from './cable.ts'
 
 interface Queued {
   readonly stream: string
   readonly json: string
-  readonly options: PublishOptions
+  readonly options: BroadcastOptions
 }
 
 /** What `reply.cable` offers a route. */
@@ -31,13 +30,20 @@ export class ReplyCable {
    * Also when the client has gone away; not when the handler failed or the status is 500 or more.
    * @throws FST_CHANNELS_INVALID_STREAM, FST_CHANNELS_INVALID_PAYLOAD
    */
-  broadcast (stream: string, data?: unknown, options: PublishOptions = {}): void {
+  broadcast (stream: string, data?: unknown, options: BroadcastOptions = {}): void {
     checkStream(stream)
     // Encoded now: what the route does to the data later is not what it said here.
     const queued = { stream, json: encodePayload(data), options }
     if (this.#state === 'dropped') return
     this.#queue.push(queued)
     if (this.#state === 'left') this.#publish().catch(() => {})
+  }
+
+  /** Broadcasts to everybody but the page that sent this request: it gets the answer (header `x-cable-id`, which cable.js adds to Turbo's requests). */
+  toOthers (): Pick<ReplyCable, 'broadcast'> {
+    const { 'x-cable-id': tab } = this.#reply.request.headers
+    const except = typeof tab === 'string' && tab !== '' ? tab : null
+    return { broadcast: (stream, data, options) => this.broadcast(stream, data, { except, ...options }) }
   }
 
   /** The answer is about to leave: its broadcasts leave first. Never rejects. */

@@ -8,6 +8,22 @@ import type { Frame } from './frame.ts'
 const CONTROL = 0x08
 const pingFrame: Frame = Buffer.from([0x89, 0])
 
+/** What a socket may hold for a peer that reads slowly. */
+export interface QueueLimits {
+  /** Bytes from which it is congested. */
+  readonly sendQueueSoft: number
+  /** Bytes over which it is ended. */
+  readonly sendQueueHard: number
+  /** Milliseconds a congested socket may go without the peer taking anything. */
+  readonly stallTimeout: number
+}
+
+/** Who is told of congestion: declared here, implemented by a connection. */
+export interface SocketOwner {
+  congested: () => void
+  drained: () => void
+}
+
 /** Sockets with something to write at the end of this turn of the event loop. */
 let waiting: Socket[] = []
 /** The batch that began this turn, so that sockets which begin with the same frame share it. */
@@ -24,21 +40,35 @@ export class Socket {
   readonly #ws: WebSocket
   /** ws's own stream; null where it is none of Node's sockets and ws must write for us. */
   readonly #raw: NetSocket | null
-  readonly #maxQueue: number
+  readonly #owner: SocketOwner
+  readonly #limits: QueueLimits
   #batch: Batch | null = null
   #isOpen = true
+  /** Watches a congested peer; null while it follows. */
+  #stall: NodeJS.Timeout | null = null
 
-  /** @param maxQueue bytes that may wait for a slow peer */
-  constructor (ws: WebSocket, maxQueue: number) {
+  constructor (ws: WebSocket, owner: SocketOwner, limits: QueueLimits) {
     this.#ws = ws
     const raw = (ws as unknown as { _socket: unknown })._socket
     this.#raw = raw instanceof NetSocket ? raw : null
-    this.#maxQueue = maxQueue
+    this.#owner = owner
+    this.#limits = limits
   }
 
   /** Bytes that the kernel has not taken yet. */
   get queued (): number {
     return this.#raw?.writableLength ?? this.#ws.bufferedAmount
+  }
+
+  /** The peer does not follow: what can be sent later should be. */
+  get isCongested (): boolean {
+    return this.#stall !== null
+  }
+
+  /** A message of the peer has begun to arrive and is not complete. */
+  get isReceiving (): boolean {
+    const { _receiver: receiver } = this.#ws as unknown as { _receiver: { _bufferedBytes?: number, _state?: number, _fragmented?: number } | null }
+    return receiver !== null && (receiver._bufferedBytes !== 0 || receiver._state !== 0 || receiver._fragmented !== 0)
   }
 
   /** Writes a frame at the end of this turn, after all that was written before. After a close: nothing. */
@@ -63,9 +93,13 @@ export class Socket {
     const batch = this.#batch
     this.#batch = null
     if (batch === null || this.#ws.readyState !== this.#ws.OPEN) return
-    if (this.queued > this.#maxQueue) return this.terminate()
-    if (this.#raw !== null) this.#raw.write(batch.bytes)
-    else for (const frame of batch.frames()) this.#send(frame)
+    if (this.#raw === null) {
+      for (const frame of batch.frames()) this.#send(frame)
+      return
+    }
+    // Whoever is over the cap already is ended; one large batch for a peer that follows is not held against it.
+    if (this.#raw.writableLength > this.#limits.sendQueueHard) return this.terminate()
+    if (!this.#raw.write(batch.bytes) && this.#stall === null && this.#raw.writableLength > this.#limits.sendQueueSoft) this.#congest(this.#raw)
   }
 
   /** Writes what waits, then closes. The reason is cut to what a close frame holds: 123 bytes. */
@@ -83,6 +117,13 @@ export class Socket {
     this.#ws.terminate()
   }
 
+  /** The connection is over: nothing is watched any more. */
+  closed (): void {
+    this.#isOpen = false
+    this.#batch = null
+    if (this.#stall !== null) clearInterval(this.#stall)
+  }
+
   /** Reads no more until `resume`. */
   pause (): void {
     this.#ws.pause()
@@ -92,10 +133,31 @@ export class Socket {
     this.#ws.resume()
   }
 
+  #congest (raw: NetSocket): void {
+    let before = taken(raw)
+    this.#stall = setInterval(() => {
+      const now = taken(raw)
+      if (now === before) this.terminate()
+      before = now
+    }, this.#limits.stallTimeout).unref()
+    raw.once('drain', () => {
+      clearInterval(this.#stall!)
+      this.#stall = null
+      if (this.#isOpen) this.#owner.drained()
+    })
+    this.#owner.congested()
+  }
+
   #send (frame: Frame): void {
     if ((frame[0]! & CONTROL) === 0) this.#ws.send(payload(frame), { binary: false }, ignore)
     else this.#ws.ping(undefined, undefined, ignore)
   }
+}
+
+/** Bytes the kernel took so far; writes that are under way count as far as they got, where Node tells. */
+function taken (raw: NetSocket): number {
+  const { _bytesDispatched: handed, _handle: handle } = raw as unknown as { _bytesDispatched?: number, _handle: { writeQueueSize?: number } | null }
+  return handed === undefined ? raw.bytesWritten - raw.writableLength : handed - (handle?.writeQueueSize ?? 0)
 }
 
 // A failed write shows as the end of the connection; nobody waits for the write itself.

@@ -1,18 +1,32 @@
 // The streams of one subscription: held until it may hear them, then live. Never decides when; never runs the app's code.
 import type { Address, Dialect, Position, Positions, Tag } from '@fastify-channels/protocol'
 import type { FastifyBaseLogger } from 'fastify'
-import type { Eventually } from './backend.ts'
+import type { Broadcast, Eventually } from './backend.ts'
 import { checkStream } from './cable.ts'
 import { isPromise } from './deadline.ts'
 import { TooManyStreams } from './errors.ts'
 import { encode } from './frame.ts'
+import { Held } from './held.ts'
+import type { Waiting } from './held.ts'
 import type { Limits } from './limits.ts'
 import type { Listening } from './listening.ts'
+import { resumeFrom } from './resume.ts'
+import type { Asked, Resume } from './resume.ts'
 import type { Holder, Sink } from './streams.ts'
+
+/** What a set of streams needs of its connection: declared here, implemented there. */
+export interface Follower extends Sink {
+  /** Bytes it takes at once. */
+  readonly room: number
+  /** The position up to which it was sent a stream it hears. */
+  sentUpTo: (stream: string) => Position | null
+  /** It goes on after `at`, as fast as its peer can follow. */
+  leaveAt: (stream: string, at: Position) => void
+}
 
 /** What a set of streams needs of its subscription: declared here, implemented there. */
 export interface Subscriber {
-  readonly sink: Sink
+  readonly sink: Follower
   readonly dialect: Dialect
   readonly address: Address
   readonly ref: Tag | null
@@ -24,20 +38,14 @@ export interface Subscriber {
   overflow: () => void
 }
 
-/** A broadcast that waits. */
-interface Held {
-  readonly stream: string
-  readonly at: Position | null
-  readonly json: string
-}
-
 export class StreamSet implements Holder {
   readonly #subscriber: Subscriber
   /** Heard live. */
   #live: string[] = []
   /** Held back, each with the position its listening began at. */
   #waiting: Map<string, Eventually<Position | null>> | null = null
-  #held: Held[] | null = null
+  #held: Held | null = null
+  #resume: Resume | null = null
 
   constructor (subscriber: Subscriber) {
     this.#subscriber = subscriber
@@ -61,7 +69,7 @@ export class StreamSet implements Holder {
   stop (stream: string): void {
     const { listening, sink } = this.#subscriber
     if (this.#waiting?.delete(stream)) {
-      this.#held = this.#held?.filter(held => held.stream !== stream) ?? null
+      this.#held?.take(stream)
       listening.release(stream, this)
     } else if (this.#live.includes(stream)) {
       this.#live = this.#live.filter(name => name !== stream)
@@ -74,33 +82,58 @@ export class StreamSet implements Holder {
     for (const stream of [...this.#waiting?.keys() ?? [], ...this.#live]) this.stop(stream)
   }
 
-  /** Settles when nothing of any of its streams can pass unheard. Rejects when a stream could not be started. */
-  async ready (): Promise<void> {
+  /** Settles when nothing of any stream can pass unheard, and all that the client asked for is looked up. Rejects when a stream could not be started. */
+  async ready (asked: Asked): Promise<void> {
+    const resume = this.#resume = resumeFrom(asked)
     for (const [stream, from] of this.#waiting ?? []) {
-      if (!isPromise(from)) continue
-      const at = await from
-      if (this.#waiting?.get(stream) === from) this.#waiting.set(stream, at)
+      if (isPromise(from)) {
+        const at = await from
+        if (this.#waiting?.get(stream) === from) this.#waiting.set(stream, at)
+      }
+      const upTo = this.#waiting?.get(stream)
+      if (resume.asks(stream) && upTo !== undefined && !isPromise(upTo)) await resume.lookUp(this.#subscriber.listening, stream, upTo)
     }
   }
 
-  /** In one step: what this connection was sent already and this subscription was not, the confirmation, all that was held. */
+  /** In one step: what the client missed, what this connection was sent already and this subscription was not, the confirmation, all that was held. */
   confirm (): void {
     const { sink, dialect, address, ref } = this.#subscriber
-    const waiting = this.#waiting
-    const held = this.#held ?? []
-    this.#waiting = this.#held = null
-    const later = held.filter(broadcast => !this.#replay(broadcast))
-    const positions = this.#positions()
-    for (const [stream, from] of waiting ?? []) positions[stream] = this.#positionAfter(stream, from)
-    sink.write(encode(dialect.confirm(address, ref, positions, null)))
-    for (const stream of waiting?.keys() ?? []) this.#open(stream)
+    const [waiting, held, resume] = [this.#waiting, this.#held?.takeAll() ?? [], this.#resume!]
+    this.#clear()
+    const isTooMuch = resume.size > sink.room
+    const positions: Positions = {}
+    for (const [stream, from] of waiting ?? []) {
+      const isLeft = isTooMuch && resume.missed(stream).length > 0
+      if (!isLeft) for (const broadcast of resume.missed(stream)) this.#replay(stream, broadcast)
+      positions[stream] = isLeft ? resume.since(stream)! : this.#positionAfter(stream, from)
+    }
+    const isCaughtUpLater = (stream: string) => isTooMuch && resume.missed(stream).length > 0
+    const later = held.filter(({ stream, broadcast }) => !isCaughtUpLater(stream) && !(this.#isHeard(stream) && this.#replay(stream, broadcast)))
+    sink.write(encode(dialect.confirm(address, ref, positions, resume.recovered)))
+    for (const stream of waiting?.keys() ?? []) {
+      this.#open(stream)
+      if (isCaughtUpLater(stream)) sink.leaveAt(stream, resume.since(stream)!)
+    }
     this.#flush(later)
   }
 
-  /** Answers once more, for a client that asked twice. */
-  confirmAgain (): void {
-    const { sink, dialect, address, ref } = this.#subscriber
-    sink.write(encode(dialect.confirm(address, ref, this.#positions(), null)))
+  /** Answers once more, for a client that asked twice, or that misses something. */
+  async confirmAgain (asked: Asked): Promise<void> {
+    const { sink, dialect, address, ref, listening } = this.#subscriber
+    const resume = resumeFrom(asked)
+    // What is said from here on reaches the client by itself; it waits for what lies before.
+    const sent = new Map(this.#live.map(stream => [stream, sink.sentUpTo(stream)]))
+    for (const [stream, upTo] of sent) if (resume.asks(stream)) await resume.lookUp(listening, stream, upTo)
+    if (!this.#subscriber.isConfirmed) return
+    const isTooMuch = resume.size > sink.room
+    const positions: Positions = {}
+    for (const stream of this.#live) {
+      const isLeft = isTooMuch && resume.missed(stream).length > 0
+      if (isLeft) sink.leaveAt(stream, resume.since(stream)!)
+      else for (const broadcast of resume.missed(stream)) this.#replay(stream, broadcast)
+      positions[stream] = isLeft ? resume.since(stream)! : sent.get(stream) ?? sink.sentUpTo(stream)
+    }
+    sink.write(encode(dialect.confirm(address, ref, positions, resume.recovered)))
   }
 
   /** Leaves every stream without a word. */
@@ -108,15 +141,21 @@ export class StreamSet implements Holder {
     const { listening, sink } = this.#subscriber
     for (const stream of this.#waiting?.keys() ?? []) listening.release(stream, this)
     for (const stream of this.#live) listening.leave(stream, this.#lane, sink)
-    this.#waiting = this.#held = null
+    this.#clear()
     this.#live = []
   }
 
   /** A broadcast to a stream that is not heard live yet. */
-  hold (stream: string, at: Position | null, json: string): void {
-    this.#held ??= []
-    if (this.#held.length < this.#subscriber.limits.maxHeldBroadcasts) this.#held.push({ stream, at, json })
-    else this.#subscriber.overflow()
+  hold (stream: string, broadcast: Broadcast): void {
+    this.#held ??= new Held(this.#subscriber.limits)
+    if (!this.#held.add(stream, broadcast)) this.#subscriber.overflow()
+  }
+
+  /** What was held of a stream is not all there was. */
+  gap (stream: string, at: Position | null): void {
+    this.#held?.take(stream)
+    this.#resume?.lose(stream)
+    this.#waiting?.set(stream, at)
   }
 
   /** A stream started after the confirmation: the client is told of it before it hears it. */
@@ -129,10 +168,9 @@ export class StreamSet implements Holder {
       })
       return
     }
-    const held = this.#held?.filter(broadcast => broadcast.stream === stream) ?? []
-    this.#held = this.#held?.filter(broadcast => broadcast.stream !== stream) ?? null
+    const held = this.#held?.take(stream) ?? []
     this.#waiting?.delete(stream)
-    const later = held.filter(broadcast => !this.#replay(broadcast))
+    const later = held.filter(({ broadcast }) => !(this.#isHeard(stream) && this.#replay(stream, broadcast)))
     const at = this.#positionAfter(stream, from)
     this.#open(stream)
     this.#announce({ [stream]: at })
@@ -145,6 +183,10 @@ export class StreamSet implements Holder {
     listening.join(stream, this, dialect, this.#lane, sink)
   }
 
+  #clear (): void {
+    this.#waiting = this.#held = this.#resume = null
+  }
+
   /** Where the client stands in a stream once this set hears it: what is held comes after that, what was replayed before. */
   #positionAfter (stream: string, from: Eventually<Position | null>): Position | null {
     return this.#isHeard(stream) ? this.#subscriber.listening.position(stream) : from as Position | null
@@ -155,27 +197,28 @@ export class StreamSet implements Holder {
     return this.#subscriber.listening.hears(stream, this.#lane, this.#subscriber.sink)
   }
 
-  #replay ({ stream, at, json }: Held): boolean {
+  /** Tells a broadcast to this subscription alone. False where the dialect has no word for that. */
+  #replay (stream: string, { at, json, except }: Broadcast): boolean {
     const { sink, dialect, ref } = this.#subscriber
-    const text = this.#isHeard(stream) ? dialect.replay(ref, stream, at, json) : null
-    if (text === null) return false
-    sink.write(encode(text))
-    return true
+    const text = dialect.replay(ref, stream, at, except !== null && except === sink.tab ? null : json)
+    if (text !== null) sink.write(encode(text))
+    return text !== null
   }
 
-  #flush (later: Held[]): void {
+  #flush (later: readonly Waiting[]): void {
     const { sink, dialect } = this.#subscriber
-    for (const { stream, at, json } of later) sink.write(encode(dialect.broadcast(this.#lane, stream, at, json)))
+    for (const { stream, broadcast: { at, json, except } } of later) {
+      const isExcluded = except !== null && except === sink.tab
+      const text = isExcluded ? at === null ? null : dialect.stamp(stream, at) : dialect.broadcast(this.#lane, stream, at, json)
+      if (text !== null) sink.write(encode(text))
+    }
   }
 
   #announce (known: Positions = {}): void {
     const { sink, dialect, address, isConfirmed } = this.#subscriber
-    const text = isConfirmed ? dialect.streams(address, { ...this.#positions(), ...known }) : null
+    const positions = Object.fromEntries(this.#live.map(stream => [stream, sink.sentUpTo(stream)]))
+    const text = isConfirmed ? dialect.streams(address, { ...positions, ...known }) : null
     if (text !== null) sink.write(encode(text))
-  }
-
-  #positions (): Positions {
-    return Object.fromEntries(this.#live.map(stream => [stream, this.#subscriber.listening.position(stream)]))
   }
 
   get #lane (): string {

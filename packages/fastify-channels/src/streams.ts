@@ -1,16 +1,26 @@
 // Who in this process listens to which stream: stream → lane → sinks. Encodes once per lane; never sees a socket or a channel.
 import type { Dialect, Position } from '@fastify-channels/protocol'
+import type { Broadcast } from './backend.ts'
 import { encode } from './frame.ts'
 import type { Frame } from './frame.ts'
 
 /** Whoever takes frames: declared here, implemented by a connection. */
 export interface Sink {
+  /** The page behind it: what that page's own requests broadcast to the others is not for it. */
+  readonly tab: string | null
+  /** True while its peer does not follow: then it is asked before each broadcast whether it takes it. */
+  readonly isSlow: boolean
   write: (frame: Frame) => void
+  /** True when it cannot take a broadcast now, and sees to it itself. `before` is where the stream stood until then. */
+  misses: (stream: string, before: Position | null, at: Position | null, frame: Frame) => boolean
+  /** Whatever it missed of the stream is lost for good. */
+  forget: (stream: string) => void
 }
 
 /** Whoever keeps broadcasts back until it may hear them: a subscription that is not confirmed. */
 export interface Holder {
-  hold: (stream: string, at: Position | null, json: string) => void
+  hold: (stream: string, broadcast: Broadcast) => void
+  gap: (stream: string, at: Position | null) => void
 }
 
 /** The listeners of a stream that get the identical frame. */
@@ -35,11 +45,9 @@ export class Streams {
     return this.#streams.size
   }
 
-  /** Starts to listen: until `join`, broadcasts go to the holder. `at` is where a stream stands that nobody here listened to before. */
-  hold (name: string, holder: Holder, at: Position | null): void {
-    let stream = this.#streams.get(name)
-    if (stream === undefined) this.#streams.set(name, stream = { lanes: new Map(), holders: new Set(), at })
-    stream.holders.add(holder)
+  /** Starts to listen: until `join`, broadcasts go to the holder. */
+  hold (name: string, holder: Holder): void {
+    this.#stream(name).holders.add(holder)
   }
 
   /** Ends the holding of `holder`. */
@@ -48,10 +56,15 @@ export class Streams {
     if (stream?.holders.delete(holder)) this.#tidy(name, stream)
   }
 
+  /** Where a stream stands that was not heard here before. */
+  begin (name: string, at: Position | null): void {
+    const stream = this.#streams.get(name)
+    if (stream !== undefined) stream.at ??= at
+  }
+
   /** From now on `sink` hears the stream in this lane; once more for each subscription of it. */
   join (name: string, dialect: Dialect, lane: string, sink: Sink): void {
-    let stream = this.#streams.get(name)
-    if (stream === undefined) this.#streams.set(name, stream = { lanes: new Map(), holders: new Set(), at: null })
+    const stream = this.#stream(name)
     let found = stream.lanes.get(lane)
     if (found === undefined) stream.lanes.set(lane, found = { dialect, sinks: new Map() })
     found.sinks.set(sink, (found.sinks.get(sink) ?? 0) + 1)
@@ -83,15 +96,46 @@ export class Streams {
   }
 
   /** Hands one broadcast to everybody here: one frame per lane, never per listener. */
-  deliver (name: string, at: Position | null, json: string): void {
+  deliver (name: string, broadcast: Broadcast): void {
     const stream = this.#streams.get(name)
     if (stream === undefined) return
+    const { at, json, except } = broadcast
+    const before = stream.at
     if (at !== null) stream.at = at
     for (const [lane, { dialect, sinks }] of stream.lanes) {
       const frame = encode(dialect.broadcast(lane, name, at, json))
-      for (const sink of sinks.keys()) sink.write(frame)
+      for (const sink of sinks.keys()) {
+        const isExcluded = except !== null && sink.tab === except
+        if ((isExcluded && at === null) || (sink.isSlow && sink.misses(name, before, at, frame))) continue
+        // The sink's own page knows this broadcast: only its position moves.
+        const stamp = isExcluded ? dialect.stamp(name, at!) : null
+        sink.write(stamp === null ? frame : encode(stamp))
+      }
     }
-    for (const holder of stream.holders) holder.hold(name, at, json)
+    for (const holder of stream.holders) holder.hold(name, broadcast)
+  }
+
+  /** Tells everybody here that broadcasts were lost for good; the stream goes on after `at`. */
+  gap (name: string, at: Position | null): void {
+    const stream = this.#streams.get(name)
+    if (stream === undefined) return
+    stream.at = at
+    for (const { dialect, sinks } of stream.lanes.values()) {
+      const text = dialect.gap(name, at)
+      if (text === null) continue
+      const frame = encode(text)
+      for (const sink of sinks.keys()) {
+        sink.forget(name)
+        sink.write(frame)
+      }
+    }
+    for (const holder of stream.holders) holder.gap(name, at)
+  }
+
+  #stream (name: string): Stream {
+    let stream = this.#streams.get(name)
+    if (stream === undefined) this.#streams.set(name, stream = { lanes: new Map(), holders: new Set(), at: null })
+    return stream
   }
 
   #tidy (name: string, stream: Stream): void {

@@ -2,9 +2,8 @@
 import type { Address, Dialect, MessageCommand, Outcome, RejectReason, Tag } from '@fastify-channels/protocol'
 import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from 'fastify'
 import { act, failed } from './action.ts'
-import type { PublishOptions } from './backend.ts'
 import { encodePayload } from './cable.ts'
-import type { Cable } from './cable.ts'
+import type { BroadcastOptions, Cable } from './cable.ts'
 import type { Channel, EndReason, Link } from './channel.ts'
 import { current } from './current.ts'
 import type { User } from './current.ts'
@@ -15,11 +14,13 @@ import type { Limits } from './limits.ts'
 import type { Listening } from './listening.ts'
 import type { Registration } from './registry.ts'
 import { StreamSet } from './stream-set.ts'
-import type { Subscriber } from './stream-set.ts'
-import type { Sink } from './streams.ts'
+import type { Follower, Subscriber } from './stream-set.ts'
+import type { Asked } from './resume.ts'
 
 /** What a subscription needs of its connection: declared here, implemented there. */
-export interface Visitor extends Sink {
+export interface Visitor extends Follower {
+  /** Its name across processes. */
+  readonly id: string
   readonly dialect: Dialect
   readonly request: FastifyRequest
   /** As last loaded. */
@@ -80,6 +81,8 @@ export class Subscription implements Link, Subscriber {
   get request (): FastifyRequest { return this.sink.request }
   get dialect (): Dialect { return this.sink.dialect }
   get user (): User | null { return this.sink.user }
+  get tab (): string | null { return this.sink.tab }
+  get connectionId (): string { return this.sink.id }
   get limits (): Limits { return this.#house.limits }
   get listening (): Listening { return this.#house.listening }
   get ref (): Tag | null { return this.#ref }
@@ -97,13 +100,17 @@ export class Subscription implements Link, Subscriber {
     return this.#abort.signal
   }
 
-  /** Runs `subscribed()` and answers the client. Settles with true when the subscription is confirmed. */
-  async start (): Promise<boolean> {
+  /**
+   * Runs `subscribed()` and answers the client: whoever comes back is authorised like everybody else.
+   * @param asked where the client stands in streams it knows
+   * @returns settles with true when the subscription is confirmed
+   */
+  async start (asked: Asked): Promise<boolean> {
     try {
       const user = await this.sink.identify()
       if (this.#isOver) return false
       await within(this.limits.subscribeTimeout, `${this.channelName}.subscribed()`, this.#subscribe(user))
-      await this.#streams.ready()
+      await this.#streams.ready(asked)
       if (!this.#isOver) this.#confirm()
     } catch (error) {
       if (error instanceof Unauthorized || this.#isOver) return false
@@ -115,9 +122,15 @@ export class Subscription implements Link, Subscriber {
   }
 
   /** Answers a repeated subscribe: `subscribed()` does not run again, and nothing is delivered twice. */
-  confirmAgain (ref: Tag | null): void {
+  confirmAgain (ref: Tag | null, asked: Asked): Promise<void> {
     this.#ref = ref
-    this.#streams.confirmAgain()
+    return this.#streams.confirmAgain(asked)
+  }
+
+  /** The server takes a confirmed subscription back. */
+  async revoke (): Promise<void> {
+    if (this.isConfirmed) this.#turnAway('refused', 'revoked')
+    await this.end('revoke')
   }
 
   /** Runs an action and answers its caller. */
@@ -162,7 +175,7 @@ export class Subscription implements Link, Subscriber {
     else this.#ignore('send')
   }
 
-  broadcast (stream: string, data: unknown, options?: PublishOptions): Promise<void> {
+  broadcast (stream: string, data: unknown, options?: BroadcastOptions): Promise<void> {
     return this.#house.cable.broadcast(stream, data, options)
   }
 

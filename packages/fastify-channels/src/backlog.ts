@@ -1,0 +1,133 @@
+// What a slow connection was not sent yet, and how it gets it after all: from history, in slices, as fast as its peer takes them. Keeps no broadcast itself.
+import { distance } from '@fastify-channels/protocol'
+import type { Dialect, Position } from '@fastify-channels/protocol'
+import type { Broadcast } from './backend.ts'
+import { encode } from './frame.ts'
+import type { Frame } from './frame.ts'
+
+/** The connection behind it: declared here, implemented there. */
+export interface Follower {
+  readonly dialect: Dialect
+  readonly tab: string | null
+  readonly isCongested: boolean
+  readonly isClosed: boolean
+  write: (frame: Frame) => void
+  /** Hands what was written to the kernel, so that `isCongested` is true of it. */
+  flush: () => void
+  /** Whether it hears the stream at all. */
+  hears: (stream: string) => boolean
+}
+
+/** Where missed broadcasts come from: declared here, implemented by the streams of this process. */
+export interface Past {
+  position: (stream: string) => Position | null
+  replay: (stream: string, since: Position, upTo: Position) => readonly Broadcast[] | null | Promise<readonly Broadcast[] | null>
+}
+
+export class Backlog {
+  readonly #follower: Follower
+  readonly #past: Past
+  readonly #slice: number
+  /** Up to where each stream was sent. */
+  readonly #behind = new Map<string, Position | null>()
+  /** The latest broadcast of each stream that keeps no history. */
+  readonly #latest = new Map<string, Frame>()
+  #isRunning = false
+
+  /** @param slice bytes to write before looking whether the peer still follows */
+  constructor (follower: Follower, past: Past, slice: number) {
+    this.#follower = follower
+    this.#past = past
+    this.#slice = slice
+  }
+
+  get isEmpty (): boolean {
+    return this.#behind.size === 0 && this.#latest.size === 0
+  }
+
+  has (stream: string): boolean {
+    return this.#behind.has(stream)
+  }
+
+  /** Up to where a stream was sent that it is behind in. */
+  leftAt (stream: string): Position | null | undefined {
+    return this.#behind.get(stream)
+  }
+
+  /** The connection was sent the stream up to `at` and not what follows; of two places the one further back counts. */
+  leaveAt (stream: string, at: Position | null): void {
+    const known = this.#behind.get(stream)
+    if (known === undefined || (known !== null && at !== null && distance(at, known) > 0)) this.#behind.set(stream, at)
+  }
+
+  /** A broadcast that history does not keep: of these, only the latest is worth sending late. */
+  keepLatest (stream: string, frame: Frame): void {
+    this.#latest.set(stream, frame)
+  }
+
+  /** Nothing of this stream can be caught up any more. */
+  forget (stream: string): void {
+    this.#behind.delete(stream)
+  }
+
+  clear (): void {
+    this.#behind.clear()
+    this.#latest.clear()
+  }
+
+  /** Sends what was missed until the peer stops following. Never rejects; settles with true when nothing is left. */
+  async catchUp (): Promise<boolean> {
+    if (this.#isRunning) return false
+    this.#isRunning = true
+    while (this.#canGoOn) {
+      const [stream] = this.#behind.keys()
+      if (stream !== undefined) await this.#tell(stream)
+      else this.#tellLatest()
+    }
+    this.#isRunning = false
+    return this.isEmpty
+  }
+
+  get #canGoOn (): boolean {
+    return !this.isEmpty && !this.#follower.isClosed && !this.#follower.isCongested
+  }
+
+  async #tell (stream: string): Promise<void> {
+    const since = this.#behind.get(stream)!
+    const upTo = this.#past.position(stream)
+    const missed = since === null || upTo === null ? null : await this.#past.replay(stream, since, upTo)
+    // Left, lost or left further back meanwhile: then this answer is to an old question.
+    if (this.#behind.get(stream) !== since) return
+    if (!this.#follower.hears(stream)) return this.forget(stream)
+    if (missed === null) this.#tellGap(stream)
+    else this.#write(stream, since, missed)
+    this.#follower.flush()
+  }
+
+  #write (stream: string, since: Position, missed: readonly Broadcast[]): void {
+    const { dialect, tab } = this.#follower
+    let at = since
+    let left = this.#slice
+    for (const broadcast of missed) {
+      const isExcluded = broadcast.except !== null && broadcast.except === tab
+      const frame = encode(dialect.replay(null, stream, broadcast.at, isExcluded ? null : broadcast.json)!)
+      this.#follower.write(frame)
+      at = broadcast.at!
+      if ((left -= frame.length) <= 0) break
+    }
+    if (at === this.#past.position(stream)) this.forget(stream)
+    else this.#behind.set(stream, at)
+  }
+
+  #tellGap (stream: string): void {
+    const text = this.#follower.dialect.gap(stream, this.#past.position(stream))
+    this.forget(stream)
+    if (text !== null) this.#follower.write(encode(text))
+  }
+
+  #tellLatest (): void {
+    for (const frame of this.#latest.values()) this.#follower.write(frame)
+    this.#latest.clear()
+    this.#follower.flush()
+  }
+}

@@ -1,0 +1,112 @@
+// What comes in on one connection: commands are counted, read, and take their turns. Never runs one itself.
+import { readCommand } from '@fastify-channels/protocol'
+import type { Command, Refusal } from '@fastify-channels/protocol'
+import type { FastifyBaseLogger } from 'fastify'
+import type { Limits } from './limits.ts'
+import { Turns } from './turns.ts'
+
+/** A command that is for a subscription. */
+export type AddressedCommand = Exclude<Command, { command: 'pong' }>
+
+/** The connection it works for: declared here, implemented there. */
+export interface IntakeOwner {
+  readonly log: FastifyBaseLogger
+  run: (command: AddressedCommand) => Promise<void>
+  refuse: (refusal: Pick<Refusal, 'id'> & { readonly reason: string }) => void
+  /** Whether the socket is read. */
+  read: (isRead: boolean) => void
+  /** The peer broke the rules too often. */
+  violated: () => void
+}
+
+/** Milliseconds in which violations are counted together. */
+const WINDOW = 10_000
+
+export class Intake {
+  readonly #owner: IntakeOwner
+  readonly #limits: Limits
+  readonly #turns = new Turns()
+  #pending = 0
+  #isPaused = false
+  /** Commands that may come now, and when that was counted. */
+  #allowance: number
+  #countedAt = performance.now()
+  #complainedAt = -Infinity
+  #violations = 0
+  #violatedAt = 0
+
+  constructor (owner: IntakeOwner, limits: Limits) {
+    this.#owner = owner
+    this.#limits = limits
+    this.#allowance = limits.commandBurst
+  }
+
+  /** True while the socket is not read because too much is under way. */
+  get isPaused (): boolean {
+    return this.#isPaused
+  }
+
+  /** Takes one message of the client. */
+  take (text: string): void {
+    // Counted before it is read: reading is what a flood would make us pay for.
+    if (!this.#isAllowed()) return this.#complain()
+    const command = readCommand(text, this.#limits)
+    if (command.command === 'refused') {
+      this.#owner.refuse(command)
+      this.violate()
+    } else if (command.command !== 'pong') {
+      this.#queue(command)
+    }
+  }
+
+  /** Counts a violation of the protocol. */
+  violate (): void {
+    const now = performance.now()
+    if (now - this.#violatedAt > WINDOW) {
+      this.#violatedAt = now
+      this.#violations = 0
+    }
+    if (++this.#violations > this.#limits.violations) this.#owner.violated()
+  }
+
+  /** Runs the end of a subscription after what runs of it, but waits no longer than `endTimeout`. */
+  end (key: string, task: () => Promise<void>): Promise<void> {
+    // A running action that never settles must not hold a subscription for ever.
+    return this.#turns.takeWithin(this.#limits.endTimeout, key, task)
+  }
+
+  #queue (command: AddressedCommand): void {
+    this.#pending++
+    const run = () => this.#owner.run(command)
+    const done = command.command === 'unsubscribe' ? this.end(command.key, run) : this.#turns.take(command.key, run)
+    done.catch(error => this.#owner.log.error({ err: error }, 'a command failed')).finally(() => {
+      this.#pending--
+      if (this.#isPaused && this.#pending < this.#limits.maxPendingCommands) this.#pause(false)
+    })
+    if (!this.#isPaused && this.#pending >= this.#limits.maxPendingCommands) this.#pause(true)
+  }
+
+  #pause (isPaused: boolean): void {
+    this.#isPaused = isPaused
+    this.#owner.read(!isPaused)
+  }
+
+  #isAllowed (): boolean {
+    const { commandRate, commandBurst } = this.#limits
+    if (commandRate === Infinity) return true
+    const now = performance.now()
+    this.#allowance = Math.min(commandBurst, this.#allowance + (now - this.#countedAt) / 1000 * commandRate)
+    this.#countedAt = now
+    if (this.#allowance < 1) return false
+    this.#allowance--
+    return true
+  }
+
+  #complain (): void {
+    const now = performance.now()
+    if (now - this.#complainedAt < 1000) return
+    this.#complainedAt = now
+    this.#owner.refuse({ reason: 'rate_limited', id: null })
+    this.violate()
+  }
+}
