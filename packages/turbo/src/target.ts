@@ -19,7 +19,7 @@ export interface ManyTargets extends Manner {
 }
 
 interface Manner {
-  /** `'morph'` keeps the nodes that did not change, with their focus and input; for `replace` and `update`. */
+  /** `'morph'` keeps the nodes that did not change, and their focus; for `replace` and `update`. A field with an id and `data-turbo-permanent` keeps what was typed, too. */
   readonly method?: 'morph' | undefined
 }
 

@@ -42,7 +42,7 @@ export interface TurboStream<U extends Update = Update> {
   readonly replace: U
   /** Puts the content into the target, in the place of what was there. */
   readonly update: U
-  /** Changes the target into the content, and keeps the nodes that are the same: `replace` with `method: 'morph'`. */
+  /** Changes the target into the content, and keeps the nodes that are the same: `replace` with `method: 'morph'` (see there). */
   readonly morph: U
   /** Removes the target. */
   readonly remove: (target: Target) => string
