@@ -1,15 +1,5 @@
 // How long to wait before the next attempt to connect. Pure: it neither waits nor counts.
 
-/** What the delay depends on. */
-export interface Loss {
-  /** Attempts since the connection was last stable. */
-  readonly attempt: number
-  /** The close code of the lost connection. */
-  readonly code: number
-  /** The page is in the background. */
-  readonly isHidden: boolean
-}
-
 const SHORTEST = 250
 const FIRST = 1000
 const LONGEST = 30_000
@@ -21,8 +11,15 @@ export function floorAfter (code: number): number {
   return code === 1008 ? 10_000 : code === 1013 ? 5000 : 0
 }
 
-/** Milliseconds to wait: full jitter, so that clients lost together do not come back together. */
-export function delayAfter ({ attempt, code, isHidden }: Loss, random: () => number): number {
+/**
+ * Milliseconds to wait: full jitter, so that clients lost together do not come back together.
+ *
+ * @param attempt - attempts since the connection was last stable
+ * @param code - the close code of the lost connection
+ * @param isHidden - the page is in the background
+ * @param random - numbers from 0 to 1
+ */
+export function delayAfter (attempt: number, code: number, isHidden: boolean, random: () => number): number {
   if (attempt === 0 && (code === 1001 || code === 1012)) return random() * RESTART
   const floor = floorAfter(code) || SHORTEST
   const ceiling = Math.min(LONGEST, FIRST * 2 ** attempt) * (isHidden ? 2 : 1)

@@ -1,13 +1,14 @@
 // The cable of a page: one socket, any number of subscriptions. Brings each frame to the subscription it is for; keeps no positions itself.
-import { identify, readFrame } from '@fastify-channels/protocol'
-import type { Address, Frame, Params } from '@fastify-channels/protocol'
+import { identify, readFrame, readSince } from '@fastify-channels/protocol'
+import type { Address, Params } from '@fastify-channels/protocol'
 import { Calls } from './calls.ts'
 import { CableError } from './error.ts'
 import { Link } from './link.ts'
 import type { LinkOptions } from './link.ts'
 import { Listener } from './listener.ts'
 import { Membership } from './membership.ts'
-import { Subscription } from './subscription.ts'
+import { createSubscription } from './subscription.ts'
+import type { Subscription } from './subscription.ts'
 import type { AnyChannels, Callbacks, Paramless, ParamsOf, SubscribeOptions } from './types.ts'
 
 export interface CableOptions extends LinkOptions {
@@ -19,13 +20,11 @@ const callbackNames = ['connected', 'disconnected', 'received', 'rejected']
 
 /** One connection to a server and the subscriptions over it. Opens nothing before the first `subscribe()` or `connect()`. */
 export class Cable<Channels = AnyChannels> {
-  readonly #timeout: number
   readonly #link: Link
   readonly #calls: Calls
   readonly #memberships = new Map<string, Membership>()
 
   constructor (options: CableOptions = {}) {
-    this.#timeout = options.timeout ?? 10_000
     this.#link = new Link({
       opened: () => { for (const membership of this.#memberships.values()) membership.ask() },
       heard: data => this.#hear(data),
@@ -34,7 +33,7 @@ export class Cable<Channels = AnyChannels> {
         for (const membership of [...this.#memberships.values()]) membership.disconnect(willReconnect, reason)
       }
     }, options)
-    this.#calls = new Calls(this.#link)
+    this.#calls = new Calls(this.#link, options.timeout)
   }
 
   /** A random name for this page, the same across reconnects: sent as `x-cable-id` with a request, it spares the page the request's own broadcasts. */
@@ -61,34 +60,27 @@ export class Cable<Channels = AnyChannels> {
     // Params as the server will see them, whatever the page does with its object later.
     const params: Params = isShort ? {} : JSON.parse(JSON.stringify(given))
     const key = identify(channel, params)
-    const membership = this.#memberships.get(key) ?? new Membership(this.#link, channel, params)
-    const listener = new Listener(membership, (isShort ? given : callbacks) ?? {}, (typeof since === 'string' ? JSON.parse(since) : since) ?? {})
+    const membership = this.#memberships.get(key) ?? new Membership(this.#link, key, channel, params)
+    const listener = new Listener((isShort ? given : callbacks) ?? {}, (typeof since === 'string' ? readSince(since) : since) ?? {})
     if (this.#link.isIdle) this.#link.start()
     this.#memberships.set(key, membership)
     membership.add(listener)
-    return new Subscription({
-      channel,
-      params,
-      get state () { return listener.state },
-      perform: (action, data, { timeout = this.#timeout, signal } = {}) =>
-        this.#calls.perform(listener, { command: 'message', channel, params, action, data }, timeout, signal),
-      leave: () => {
-        if (listener.refusal !== null) return
-        listener.state = 'unsubscribed'
-        membership.remove(listener)
-        this.#calls.flush()
-        // Not at once: an element that is moved, or a component mounted twice, takes its place again in this turn.
-        setTimeout(() => this.#sweep(key, membership))
-      }
+    return createSubscription(membership, listener, this.#calls, () => {
+      if (listener.refusal !== null) return
+      listener.state = 'unsubscribed'
+      membership.remove(listener)
+      this.#calls.flush()
+      // Not at once: an element that is moved, or a component mounted twice, takes its place again in this turn.
+      setTimeout(() => this.#sweep(membership))
     })
   }
 
-  /** Leaves a membership that nobody listens to. */
-  #sweep (key: string, membership: Membership): void {
-    if (membership.isEmpty && this.#memberships.get(key) === membership) {
-      this.#memberships.delete(key)
-      membership.leave()
-    }
+  /** Forgets, and leaves, what nobody listens to. */
+  #sweep (address: Address): void {
+    const membership = this.#at(address)
+    if (!membership?.isEmpty) return
+    this.#memberships.delete(membership.key)
+    membership.leave()
   }
 
   #at ({ channel, params }: Address): Membership | undefined {
@@ -97,42 +89,40 @@ export class Cable<Channels = AnyChannels> {
 
   #hear (data: unknown): void {
     try {
-      this.#read(readFrame(typeof data === 'string' ? data : ''))
+      const frame = readFrame(typeof data === 'string' ? data : '')
+      switch (frame?.type) {
+        case 'ping':
+          this.#link.send('{"command":"pong"}')
+          break
+        case 'disconnect':
+          this.#link.expect(frame)
+          break
+        case 'reply':
+          this.#calls.settle(frame)
+          break
+        case 'broadcast':
+          for (const membership of this.#memberships.values()) membership.hear(frame)
+          break
+        case 'gap':
+          for (const membership of this.#memberships.values()) membership.skip(frame)
+          break
+        case 'message':
+          this.#at(frame)?.receive(frame.data)
+          break
+        case 'streams':
+          this.#at(frame)?.follow(frame.streams)
+          break
+        case 'confirm_subscription':
+        case 'reject_subscription':
+          this.#at(frame)?.answer(frame)
+          this.#calls.flush()
+          this.#sweep(frame)
+          break
+        default:
+          throw new CableError('ignored')
+      }
     } catch (error) {
-      console.debug('cable: ignored', data, error)
-    }
-  }
-
-  #read (frame: Frame | null): void {
-    switch (frame?.type) {
-      case 'ping':
-        this.#link.send('{"command":"pong"}')
-        break
-      case 'disconnect':
-        this.#link.expect(frame)
-        break
-      case 'reply':
-        this.#calls.settle(frame)
-        break
-      case 'broadcast':
-        for (const membership of this.#memberships.values()) membership.hear(frame)
-        break
-      case 'message':
-        this.#at(frame)?.receive(frame.data)
-        break
-      case 'streams':
-        this.#at(frame)?.follow(frame.streams)
-        break
-      case 'confirm_subscription':
-        this.#at(frame)?.confirm(frame)
-        this.#calls.flush()
-        break
-      case 'reject_subscription':
-        this.#at(frame)?.reject(frame)
-        this.#calls.flush()
-        break
-      default:
-        throw new CableError(frame?.type === 'error' ? frame.reason : 'unknown_frame')
+      console.debug('cable:', error, data)
     }
   }
 }

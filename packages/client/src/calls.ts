@@ -1,13 +1,20 @@
 // The calls of a cable that have no answer yet. Every one settles; none is written twice.
 import type { ReplyFrame } from '@fastify-channels/protocol'
 import { CableError } from './error.ts'
+import type { PerformOptions } from './types.ts'
 
 /** On whose behalf a call is made: declared here, implemented by a listener. */
 export interface Caller {
-  /** The server would serve a call now. */
-  readonly isReady: boolean
   /** Why it may make no call any more. */
   readonly refusal: string | null
+}
+
+/** What a call is addressed to: declared here, implemented by a membership. */
+export interface Addressee {
+  readonly channel: string
+  readonly params: object
+  /** The server would serve a call now. */
+  readonly isConfirmed: boolean
 }
 
 /** How calls leave: declared here, implemented by the cable. */
@@ -22,6 +29,7 @@ export interface Way {
 
 interface Call {
   readonly caller: Caller
+  readonly to: Addressee
   readonly text: string
   isWritten: boolean
   readonly done: (data: unknown) => void
@@ -35,30 +43,32 @@ const LONGEST = 2 ** 31 - 1
 
 export class Calls {
   readonly #way: Way
+  readonly #timeout: number
   readonly #calls = new Map<number, Call>()
 
-  constructor (way: Way) {
+  constructor (way: Way, timeout = 10_000) {
     this.#way = way
+    this.#timeout = timeout
   }
 
-  /** Makes a call, at once or as soon as its caller is ready. */
-  perform (caller: Caller, message: object, timeout: number, signal?: AbortSignal): Promise<unknown> {
+  /** Makes a call, at once or as soon as it can be served. */
+  perform (caller: Caller, to: Addressee, action: string, data: unknown, { timeout = this.#timeout, signal }: PerformOptions = {}): Promise<unknown> {
     const promise = new Promise((resolve, reject) => {
       signal?.throwIfAborted()
       if (this.#waiting(caller) >= MOST_WAITING) throw new CableError('overflow')
       const id = this.#way.count()
-      const end = (settle: () => void): void => {
+      const end = <T>(settle: (value: T) => void, value: T): void => {
         this.#calls.delete(id)
         clearTimeout(timer)
         signal?.removeEventListener('abort', abort)
-        settle()
+        settle(value)
       }
-      const fail = (reason: string, data?: unknown): void => end(() => reject(new CableError(reason, data)))
-      const abort = (): void => end(() => reject(signal!.reason))
-      const text = JSON.stringify({ ...message, id })
+      const fail = (reason: string, data?: unknown): void => end(reject, new CableError(reason, data))
+      const abort = (): void => end(reject, signal!.reason)
+      const text = JSON.stringify({ command: 'message', channel: to.channel, params: to.params, action, data, id })
       const timer = setTimeout(fail, Math.min(timeout, LONGEST), 'timeout')
       signal?.addEventListener('abort', abort)
-      this.#calls.set(id, { caller, text, isWritten: false, done: data => end(() => resolve(data)), fail })
+      this.#calls.set(id, { caller, to, text, isWritten: false, done: data => end(resolve, data), fail })
     })
     // Nobody has to wait for an answer.
     promise.catch(() => {})
@@ -72,7 +82,7 @@ export class Calls {
       if (call.isWritten) continue
       const refusal = call.caller.refusal ?? (this.#way.isStopped ? 'disconnected' : null)
       if (refusal !== null) call.fail(refusal)
-      else if (call.caller.isReady) call.isWritten = this.#way.send(call.text)
+      else if (call.to.isConfirmed) call.isWritten = this.#way.send(call.text)
     }
   }
 

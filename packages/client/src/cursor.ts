@@ -1,76 +1,98 @@
-// Where one listener stands in each stream of its subscription: tells what is next, what came twice and what is missing. Never delivers.
-import type { BroadcastFrame, Position, Positions } from '@fastify-channels/protocol'
+// Where one listener stands in each stream of its subscription: hands on what is next, drops what came twice, knows what is missing.
+import { distance } from '@fastify-channels/protocol'
+import type { BroadcastFrame, Position } from '@fastify-channels/protocol'
 
-/** What to do with a broadcast. */
-export type Verdict = 'take' | 'drop' | 'hold'
+/** Streams and a place in each; null in a stream without positions. */
+export type Places = ReadonlyMap<string, Position | null>
 
-/** Broadcasts from one position to another; NaN when they are not of the same epoch. */
-export function distance (from: Position, to: Position): number {
-  const offset = from.lastIndexOf('.') + 1
-  return offset === to.lastIndexOf('.') + 1 && from.startsWith(to.slice(0, offset)) ? Number(to.slice(offset)) - Number(from.slice(offset)) : NaN
+/** True when who stands `here` has all up to `at`. */
+export function isPast (here: Position | null | undefined, at: Position): boolean {
+  return here != null && distance(at, here) >= 0
 }
 
 export class Cursor {
-  #positions: Map<string, Position | null>
+  #places: Map<string, Position | null>
+  readonly #deliver: (data: unknown) => void
+  /** Broadcasts that wait for missing ones. */
   #held: BroadcastFrame[] = []
-  /** Something is missing: true until the next confirmation says that it was replayed, or that it is lost. */
-  isBehind = false
+  /** A replay left something out. */
+  #isTorn = false
 
-  constructor (since: Positions) {
-    this.#positions = new Map(Object.entries(since))
+  constructor (since: { readonly [stream: string]: Position | null }, deliver: (data: unknown) => void) {
+    this.#places = new Map(Object.entries(since))
+    this.#deliver = deliver
   }
 
-  /** Broadcasts that wait. */
-  get held (): number {
-    return this.#held.length
+  get places (): Places {
+    return this.#places
   }
 
-  get positions (): ReadonlyMap<string, Position | null> {
-    return this.#positions
-  }
-
-  /** Weighs one broadcast, and moves past it unless it has to wait. */
-  weigh (frame: BroadcastFrame): Verdict {
+  /** Takes one broadcast in its turn. Returns how many wait for missing ones, this one among them; 0 when it does not wait. */
+  hear (frame: BroadcastFrame): number {
     const { stream, at, ref } = frame
-    if (at == null) return 'take'
-    const here = this.#positions.get(stream)
-    const step = here == null ? 1 : distance(here, at)
-    if (step <= 0) return 'drop'
-    if (step !== 1 && ref == null) {
-      this.#held.push(frame)
-      this.isBehind = true
-      return 'hold'
+    if (at != null) {
+      const here = this.#places.get(stream)
+      // A replay is for those who asked for it: this one came later, or never stood in the stream.
+      if (isPast(here, at) || (here == null && ref != null)) return 0
+      if (here != null && distance(here, at) !== 1) {
+        if (ref == null) return this.#held.push(frame)
+        this.#isTorn = true
+      }
+      this.#places.set(stream, at)
     }
-    this.#positions.set(stream, at)
-    return 'take'
+    // Without data: this tab was left out of the broadcast, and only moves on (PROTOCOL §4).
+    if ('data' in frame) this.#deliver(frame.data)
+    return 0
   }
 
-  /** Takes over a set of streams, standing where it stood in those it knew. */
-  follow (streams: ReadonlyMap<string, Position | null>): void {
-    const known = this.#positions
-    this.#positions = new Map()
+  /** Takes over a set of streams, standing where it stood in those it knew. Returns true when it is behind in one. */
+  follow (streams: Places): boolean {
+    const known = this.#places
+    this.#places = new Map()
+    let isBehind = false
     for (const [stream, at] of streams) {
       const here = known.get(stream) ?? at
-      this.#positions.set(stream, here)
-      if (here !== at && at !== null && !(distance(at, here!) >= 0)) this.isBehind = true
+      this.#places.set(stream, here)
+      isBehind ||= at !== null && !isPast(here, at)
     }
+    return isBehind
   }
 
-  /** Takes over a confirmed set of streams. Returns the broadcasts that waited for it and were not replayed, in order. */
-  settle (streams: ReadonlyMap<string, Position | null>): BroadcastFrame[] {
-    const known = this.#positions
-    const released = this.#held.filter(({ stream, at }) => {
+  /**
+   * Takes over a confirmed set of streams; what is missing now does not come any more. `recovered` is what the server said.
+   * Returns true when all that was missed has come, false when some never will, null when nothing could be missed.
+   */
+  settle (streams: Places, recovered: boolean | null): boolean | null {
+    this.#release(true)
+    const known = this.#places
+    let outcome = this.#isTorn ? false : null
+    this.#isTorn = false
+    this.#places = new Map()
+    for (let [stream, at] of streams) {
       const here = known.get(stream)
-      const isNew = here == null || !(distance(here, at!) <= 0)
-      if (isNew) known.set(stream, at!)
-      return isNew
-    })
+      if (here != null) {
+        // Where nothing is lost, one who is ahead of the confirmation stays there: it was asked for by another one, further back.
+        if (recovered !== false && at !== null && isPast(here, at)) at = here
+        if (at === null ? recovered === false : at !== here) outcome = false
+        else if (recovered !== null) outcome ??= true
+      }
+      this.#places.set(stream, at)
+    }
+    return outcome
+  }
+
+  /** Goes on from `at`, whatever is missing before it. Returns false when nothing is. */
+  jump (stream: string, at: Position | null): boolean {
+    if (this.#places.get(stream) === at) return false
+    this.#places.set(stream, at)
+    this.#release(false)
+    return true
+  }
+
+  /** Takes again what waited: as if it were replayed when nothing before it comes any more. */
+  #release (isLast: boolean): void {
+    const held = this.#held
     this.#held = []
-    this.isBehind = false
-    this.#positions = new Map([...streams].map(([stream, at]) => {
-      const here = known.get(stream)
-      return [stream, here != null && at !== null && distance(at, here) > 0 ? here : at]
-    }))
-    return released
+    for (const frame of held) this.hear(isLast ? { ...frame, ref: 0 } : frame)
   }
 }

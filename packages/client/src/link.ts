@@ -56,7 +56,8 @@ export class Link {
   readonly #random: () => number
   #url: string
   #socket: SocketLike | null = null
-  #state: 'idle' | 'running' | 'stopped' = 'idle'
+  /** Null until it was started or stopped. */
+  #isRunning: boolean | null = null
   #tab = ''
   #count = 0
   /** With a socket: the next look whether it is stale. Without: the next attempt. */
@@ -76,11 +77,11 @@ export class Link {
   }
 
   get isIdle (): boolean {
-    return this.#state === 'idle'
+    return this.#isRunning === null
   }
 
   get isStopped (): boolean {
-    return this.#state === 'stopped'
+    return this.#isRunning === false
   }
 
   /** A random name for this end, the same across sockets. */
@@ -99,19 +100,18 @@ export class Link {
     if (url !== this.#url) this.#leave('moved')
     this.#url = url
     if (this.#socket === null) this.#open()
-    if (this.#state === 'running') return
-    this.#state = 'running'
+    if (this.#isRunning) return
+    this.#isRunning = true
     this.#attempt = this.#faults = 0
-    // This object handles the events itself, so listening twice is listening once.
-    for (const event of pageEvents) globalThis.addEventListener?.(event, this)
+    this.#heed('addEventListener')
   }
 
   /** Ends the connection, and does not come back by itself. */
   stop (reason: string): void {
-    const wasRunning = this.#state === 'running'
-    this.#state = 'stopped'
+    const wasRunning = this.#isRunning
+    this.#isRunning = false
     this.#drop()
-    for (const event of pageEvents) globalThis.removeEventListener?.(event, this)
+    this.#heed('removeEventListener')
     if (wasRunning) this.#owner.lost(false, reason)
   }
 
@@ -132,8 +132,12 @@ export class Link {
       if (persisted) this.#leave(type)
     } else if (type !== 'visibilitychange' || !isHidden()) {
       if (this.#socket !== null) this.#watch()
-      if (this.#socket === null && this.#state === 'running') this.#retryIn(type === 'online' ? this.#random() * 1000 : 0)
+      if (this.#socket === null && this.#isRunning) this.#retryIn(type === 'online' ? this.#random() * 1000 : 0)
     }
+  }
+
+  #heed (how: 'addEventListener' | 'removeEventListener'): void {
+    for (const event of pageEvents) globalThis[how]?.(event, this)
   }
 
   /** Ends the connection; another one follows. */
@@ -182,10 +186,11 @@ export class Link {
     this.#faults = faults.includes(code) ? this.#faults + 1 : 0
     if (this.#faults === 3) report(new CableError(reason, code))
     if (isTerminal(code) || reconnect === false || this.#faults === 3 || this.#attempt >= (this.#options.maxAttempts ?? Infinity)) return this.stop(reason)
-    const wait = retryIn ?? delayAfter({ attempt: this.#attempt, code, isHidden: isHidden() }, this.#random)
+    const isTold = Number.isFinite(retryIn)
+    this.#notBefore = Date.now() + (isTold ? retryIn! : floorAfter(code))
+    // What the server says goes, but not again and again: one that sends everybody away at once must not be run over.
+    this.#retryIn(isTold && this.#attempt === 0 ? retryIn! : delayAfter(this.#attempt, code, isHidden(), this.#random))
     this.#attempt++
-    this.#notBefore = Date.now() + (retryIn ?? floorAfter(code))
-    this.#retryIn(wait)
     this.#owner.lost(true, reason)
   }
 

@@ -38,7 +38,7 @@ export interface RejectedEvent {
 }
 
 export interface SubscribeOptions {
-  /** Stream → position (or its JSON text) as the page was rendered: what came after it is sent again. */
+  /** Where the page stood when it was rendered, from `app.cable.snapshot()`; or the `positions` of an earlier subscription. What came after it is sent again. */
   readonly since?: Positions | string | null | undefined
 }
 
@@ -54,7 +54,7 @@ export type SubscriptionState = 'waiting' | 'connected' | 'rejected' | 'unsubscr
 
 /** What every channel has, and no client may call. */
 type BaseName = 'subscribed' | 'unsubscribed' | 'send' | 'broadcast' | 'reject' | 'streamFrom' | 'stopStreamFrom' | 'stopAllStreams' |
-  'params' | 'app' | 'channelName' | 'authenticated' | 'user' | 'request' | 'log' | 'signal' | 'constructor'
+  'params' | 'app' | 'channelName' | 'authenticated' | 'tab' | 'user' | 'request' | 'log' | 'signal' | 'constructor'
 
 type IsAny<T> = 0 extends 1 & T ? true : false
 type Instance<T> = T extends abstract new (...args: any) => infer I ? I : T
