@@ -11,7 +11,7 @@ import { assetRoutes } from './routes/assets.ts'
 import { messageRoutes } from './routes/messages.ts'
 import { roomRoutes } from './routes/rooms.ts'
 import { sessionRoutes } from './routes/sessions.ts'
-import { userIdOf } from './sessions.ts'
+import { findSession } from './sessions.ts'
 import { findUser } from './users.ts'
 import { errorPage } from './views/error.ts'
 import type { Html } from './views/html.ts'
@@ -47,7 +47,7 @@ export async function buildApp ({ database, secret = randomBytes(32).toString('h
   await app.register(channels, {
     channels: { ChatChannel },
     actions: 'declared',
-    session: { cookie: 'session', userId: id => userIdOf(database, id) },
+    session: { cookie: 'session', userId: id => findSession(database, id) },
     findUser: id => findUser(database, id)
   })
 

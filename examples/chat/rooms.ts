@@ -21,7 +21,7 @@ export interface ListedRoom extends Room {
 export const roomId = { type: 'integer', minimum: 1, maximum: 2 ** 31 - 1 }
 
 /** The stream of a room. Whoever broadcasts and whoever listens spells it here. */
-export function chatStream (room: Room): string {
+export function chatStream (room: Pick<Room, 'id'>): string {
   return `chat_${room.id}`
 }
 
@@ -40,6 +40,12 @@ export async function hasMember (database: Queries, room: Room, user: User): Pro
 export async function membersOf (database: Queries, room: Room): Promise<string[]> {
   const { rows } = await database.query<{ login: string }>('select login from users join members on user_id = id where room_id = $1 order by login', [room.id])
   return rows.map(({ login }) => login)
+}
+
+/** Which rooms a user belongs to. */
+export async function roomIdsOf (database: Queries, user: User): Promise<Array<Pick<Room, 'id'>>> {
+  const { rows } = await database.query<Pick<Room, 'id'>>('select room_id as id from members where user_id = $1', [user.id])
+  return rows
 }
 
 /** The rooms of a user, with what was said last in each; the liveliest first. */

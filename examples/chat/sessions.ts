@@ -18,9 +18,10 @@ export async function endSession (database: Queries, id: string): Promise<void> 
   await database.query('delete from sessions where id = $1', [id])
 }
 
-/** The id of the user whose session this is, or null. */
-export async function userIdOf (database: Queries, id: string): Promise<number | null> {
-  const { rows: [session] } = await database.query<{ user_id: number }>(
-    'select user_id from sessions where id = $1 and started_at > now() - make_interval(secs => $2)', [id, sessionAge])
-  return session?.user_id ?? null
+/** Whose session this is and when it is over, or null. */
+export async function findSession (database: Queries, id: string): Promise<{ userId: number, expiresAt: Date } | null> {
+  const { rows: [session] } = await database.query<{ userId: number, expiresAt: Date }>(`
+    select user_id as "userId", started_at + make_interval(secs => $2) as "expiresAt"
+    from sessions where id = $1 and started_at > now() - make_interval(secs => $2)`, [id, sessionAge])
+  return session ?? null
 }

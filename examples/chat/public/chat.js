@@ -5,20 +5,23 @@ import { showTime } from '/time.js'
 
 const find = id => document.getElementById(id)
 const { room, me } = document.querySelector('.room').dataset
+const { since } = document.querySelector('.rooms').dataset
 const log = document.querySelector('.log')
 const messages = find('messages')
 const composer = find('composer')
 const draft = find('message')
 
 const chat = cable.subscribe('ChatChannel', { room_id: Number(room) }, {
-  connected ({ recovered } = {}) {
+  connected ({ recovered }) {
     showState('online', 'Online')
+    // True: everything since the page was rendered, or since the connection broke, has been received already.
     if (recovered !== true) catchUp()
   },
-  disconnected ({ willReconnect } = {}) {
+  disconnected ({ willReconnect }) {
     hideTyping()
-    if (willReconnect === false) showState('offline', 'Offline')
-    else showState('reconnecting', 'Reconnecting…')
+    if (willReconnect) return showState('reconnecting', 'Reconnecting…')
+    showState('offline', 'Offline')
+    showProblem('This page is not connected any more. Reload it to go on.')
   },
   rejected () {
     showState('offline', 'Closed')
@@ -28,7 +31,7 @@ const chat = cable.subscribe('ChatChannel', { room_id: Number(room) }, {
     if (data.typing !== undefined) showTyping(data.typing)
     else showMessage(data)
   }
-})
+}, { since })
 
 // --- Messages: every one is shown once, in the order of their ids, however it came here.
 

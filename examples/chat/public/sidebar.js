@@ -3,13 +3,13 @@ import { cable } from '/cable.js'
 import { showTime } from '/time.js'
 
 const list = document.querySelector('.rooms')
-const { me } = list.dataset
+const { me, since } = list.dataset
 
 for (const item of list.children) {
   // All of them travel over one socket. The room that is open beside the list is one subscription with its page.
   cable.subscribe('ChatChannel', { room_id: Number(item.dataset.room) }, {
     received (data) { if (data.typing === undefined) showLast(item, data) }
-  })
+  }, { since })
 }
 
 function showLast (item, { sender, message, at }) {

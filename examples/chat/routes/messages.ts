@@ -2,9 +2,10 @@
 import type { FastifyInstance } from 'fastify'
 import { current } from 'fastify-channels'
 import { cleanText, createMessage, latestMessages, pageSize, textProblem } from '../messages.ts'
-import { chatStream, membersOf, roomsOf } from '../rooms.ts'
+import { chatStream } from '../rooms.ts'
 import { roomPage } from '../views/room.ts'
 import { enterRoom, roomParams } from './door.ts'
+import { readRoom } from './snapshot.ts'
 
 interface Post {
   Params: { id: number }
@@ -34,10 +35,7 @@ export async function messageRoutes (app: FastifyInstance): Promise<void> {
     const room = await enterRoom(app, request.params.id)
     const text = cleanText(request.body.message)
     const problem = textProblem(text)
-    if (problem !== null) {
-      const [rooms, members, messages] = [await roomsOf(database, user), await membersOf(database, room), await latestMessages(database, room)]
-      return reply.code(422).page(roomPage({ user, room, rooms, members, messages, problem, draft: text }))
-    }
+    if (problem !== null) return reply.code(422).page(roomPage({ ...await readRoom(app, room), problem, draft: text }))
     await database.transaction(async transaction => {
       const message = await createMessage(transaction, room, user, text)
       // Said here, heard when the answer leaves: if the commit fails, nobody hears of a message that does not exist.

@@ -27,10 +27,11 @@ export async function sessionRoutes (app: FastifyInstance): Promise<void> {
 
   app.post('/logout', async (request, reply) => {
     const { value: id } = request.unsignCookie(request.cookies.session ?? '')
-    if (id !== null) await endSession(app.database, id)
-    // A socket outlives the answer, so it is ended as well. The user's clients come back and are asked again who they are:
-    // those of this session are nobody any more, those on other devices go on.
-    if (current.user !== null) await app.cable.disconnect({ userId: current.user.id }, { reconnect: true })
+    if (id !== null) {
+      await endSession(app.database, id)
+      // A socket outlives the answer, so those of this session are ended as well; the user's other devices go on.
+      await app.cable.disconnect({ sessionId: id })
+    }
     return reply.clearCookie('session').redirect('/login')
   })
 }

@@ -64,15 +64,18 @@ t.test('a session is over after thirty days', async t => {
   t.match(await built.inject({ url: '/rooms', cookies }), { statusCode: 302, headers: { location: '/login' } })
 })
 
-t.test('logging out ends the session and its sockets', async t => {
+t.test('logging out ends the session and its sockets, and no other', async t => {
   const built = await app(t)
   const cookies = await logIn(built, 'ana')
   const ws = await connect(built, { cookies })
-  await ws.subscribe('ChatChannel', { room_id: lobby })
+  const elsewhere = await connect(built, { cookies: await logIn(built, 'ana') })
+  for (const each of [ws, elsewhere]) await each.subscribe('ChatChannel', { room_id: lobby })
   const answer = await built.inject({ method: 'POST', url: '/logout', cookies })
   t.match(answer, { statusCode: 302, headers: { location: '/login' } })
   t.match(answer.cookies, [{ name: 'session', value: '' }])
-  t.match(await ws.closed, { reason: /author/ })
+  t.match(await ws.closed, { code: 4500 })
+  t.match(await elsewhere.perform('ChatChannel', 'typing', {}, { room_id: lobby }), { status: 'ok' }, 'another device goes on')
+  await elsewhere.close()
   // The old cookie, had somebody kept it, is worth nothing.
   t.match(await built.inject({ url: '/rooms', cookies }), { statusCode: 302, headers: { location: '/login' } })
   const again = await connect(built, { cookies })

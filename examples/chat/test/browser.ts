@@ -51,7 +51,7 @@ export async function say (page: Page, text: string): Promise<void> {
 
 /** Waits until the page shows a message. */
 export async function sees (page: Page, text: string): Promise<void> {
-  await page.locator('.message .text', { hasText: text }).waitFor()
+  await page.locator('.log').getByText(text, { exact: true }).waitFor()
 }
 
 /** What the page shows, oldest first. */
@@ -61,7 +61,7 @@ export function shown (page: Page): Promise<string[]> {
 
 /** A cable between a browser and a server that somebody can pull out, and plug in again. */
 export class Cable {
-  readonly #to: URL
+  #to: URL
   readonly #server = createServer(socket => this.#carry(socket))
   readonly #ends = new Set<Socket>()
   #port = 0
@@ -74,8 +74,9 @@ export class Cable {
     return `http://127.0.0.1:${this.#port}`
   }
 
-  /** Listens; after `unplug`, on the same port as before. */
-  async plug (): Promise<void> {
+  /** Listens; after `unplug`, on the same port as before, and perhaps into another server. */
+  async plug (to?: string): Promise<void> {
+    if (to !== undefined) this.#to = new URL(to)
     await new Promise<void>(resolve => this.#server.listen(this.#port, '127.0.0.1', resolve))
     this.#port = (this.#server.address() as AddressInfo).port
   }

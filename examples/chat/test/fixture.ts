@@ -1,4 +1,5 @@
 // What the tests start from: one seeded database for a file, apps on it, and people who log in.
+import { randomBytes } from 'node:crypto'
 import type { FastifyInstance } from 'fastify'
 import t from 'tap'
 import type { Test } from 'tap'
@@ -9,12 +10,15 @@ import type { Database } from '../database.ts'
 export const database = await openDatabase()
 t.teardown(() => database.close())
 
+/** The same for every app, as from one start of a server to the next. */
+const secret = randomBytes(32).toString('hex')
+
 /** The seeded rooms; cleo is no member of the second. */
 export const [hike, surprise, lobby] = [1, 2, 3]
 
 /** An app on the seeded database, closed with the test. */
 export async function app (test: Test, of: Database = database): Promise<FastifyInstance> {
-  const built = await buildApp({ database: of })
+  const built = await buildApp({ database: of, secret })
   test.teardown(() => built.close())
   return built
 }

@@ -24,14 +24,14 @@ const problems = {
   too_long: `This is too long: a message has at most ${maxLength.toLocaleString('en')} characters.`
 }
 
-export function roomPage ({ user, room, rooms, members, messages, problem, draft = '' }: RoomPage): Html {
+export function roomPage ({ user, room, rooms, since, members, messages, problem, draft = '' }: RoomPage): Html {
   return layout({
     title: room.name,
     page: 'chat in-room',
     script: '/chat.js',
     body: html`
     <a class="skip" href="#message">To the message field</a>
-    ${sidebar({ user, rooms, room })}
+    ${sidebar({ user, rooms, since, room })}
     <main class="room" data-room="${room.id}" data-me="${user.login}">
       <header class="room-header">
         <a class="back" href="/rooms" aria-label="All rooms"><svg viewBox="0 0 20 20" width="20" height="20" aria-hidden="true"><path d="M12.5 4 6.5 10l6 6"/></svg></a>

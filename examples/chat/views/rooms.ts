@@ -5,16 +5,16 @@ import { layout } from './layout.ts'
 import { sidebar } from './sidebar.ts'
 import type { Sidebar } from './sidebar.ts'
 
-export function roomsPage ({ user, rooms }: Sidebar): Html {
+export function roomsPage (page: Sidebar): Html {
   return layout({
     title: 'Rooms',
     page: 'chat in-lobby',
     script: '/sidebar.js',
     body: html`
-    ${sidebar({ user, rooms })}
+    ${sidebar(page)}
     <main class="empty">
       <img src="/icon.svg" alt="" width="72" height="72">
-      <h1>Hello, ${user.login}</h1>
+      <h1>Hello, ${page.user.login}</h1>
       <p>Choose a room and say something.</p>
     </main>`
   })

@@ -8,15 +8,17 @@ import type { Html } from './html.ts'
 export interface Sidebar {
   readonly user: User
   readonly rooms: readonly ListedRoom[]
+  /** Where the rooms' streams stood when this was read, from `app.cable.snapshot`. */
+  readonly since: string | null
   /** The room of this page. */
   readonly room?: Room
 }
 
-export function sidebar ({ user, rooms, room }: Sidebar): Html {
+export function sidebar ({ user, rooms, since, room }: Sidebar): Html {
   return html`
     <nav class="sidebar" aria-label="Rooms">
       <a class="brand" href="/rooms"><img src="/icon.svg" alt="" width="28" height="28">Lantern</a>
-      <ul class="rooms" data-me="${user.login}">
+      <ul class="rooms" data-me="${user.login}" data-since="${since}">
         ${rooms.map(listed => html`
         <li data-room="${listed.id}">
           <a href="/rooms/${listed.id}" ${listed.id === room?.id && html`aria-current="page"`}>
