@@ -1,12 +1,10 @@
 // The blocks of code in a page of the docs: found by the title in their first line, and laid out as files, a folder for each section.
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from 'node:fs'
-import { dirname, join } from 'node:path'
+import { dirname, join, relative } from 'node:path'
 import { fileURLToPath } from 'node:url'
 
 /** The root of the workspace. */
 export const root = fileURLToPath(new URL('../..', import.meta.url))
-/** Where the files of all blocks are laid out. */
-export const laidOut = join(root, 'docs/.run')
 
 export interface Block {
   /** The number of its section, or its heading. */
@@ -44,20 +42,20 @@ export function blocksOf (page: string): Block[] {
   return blocks
 }
 
-/** Writes the titled blocks of a page to `<page>/<section>/<title>`, each section beside the models of the guide; returns the paths. */
-export function layOut (page: string): string[] {
-  const name = page.replace(/^docs\//, '').replace(/\.md$/, '').toLowerCase()
-  const folder = join(laidOut, name)
-  rmSync(folder, { recursive: true, force: true })
+/** Writes the titled blocks of a page to `<folder>/<page>/<section>/<title>`, each section beside the models of the guide; returns the paths. */
+export function layOut (page: string, folder: string): string[] {
+  const own = join(folder, page.replace(/^docs\//, '').replace(/\.md$/, '').toLowerCase())
+  const models = join(root, 'docs/test/models.ts')
+  rmSync(own, { recursive: true, force: true })
   const paths = new Set<string>()
   for (const { section, title, code } of blocksOf(page)) {
     if (title === null) continue
-    const path = join(folder, section, title)
+    const path = join(own, section, title)
     if (paths.has(path)) throw new Error(`${page}: section ${section} has ${title} twice`)
     paths.add(path)
     mkdirSync(dirname(path), { recursive: true })
     writeFileSync(path, code)
-    writeFileSync(join(folder, section, 'models.ts'), "export * from '../../../test/models.ts'\n")
+    writeFileSync(join(own, section, 'models.ts'), `export * from '${relative(join(own, section), models)}'\n`)
   }
   return [...paths]
 }

@@ -9,11 +9,12 @@ import { ESLint } from 'eslint'
 import { defaultLimits } from '../../packages/fastify-channels/src/limits.ts'
 import { resolveOptions } from '../../packages/fastify-channels/src/options.ts'
 import t from 'tap'
-import { blocksOf, laidOut, layOut, root } from './blocks.ts'
+import { blocksOf, layOut, root } from './blocks.ts'
 
 const pages = ['README.md', 'CONTRIBUTING.md', 'CHANGELOG.md', ...readdirSync(join(root, 'docs')).filter(name => name.endsWith('.md')).map(name => `docs/${name}`),
   ...readdirSync(join(root, 'packages')).map(name => `packages/${name}/README.md`)].filter(page => existsSync(join(root, page)))
-const files = pages.flatMap(page => layOut(page))
+const laidOut = join(root, 'docs/.run/code')
+const files = pages.flatMap(page => layOut(page, laidOut))
 
 t.test('every block of the docs with a title compiles', async t => {
   t.ok(files.length > 20, 'there are blocks to look at')
@@ -23,8 +24,8 @@ t.test('every block of the docs with a title compiles', async t => {
   const compile = (name: string, include: string[]) => {
     const project = join(laidOut, name)
     writeFileSync(project, JSON.stringify({
-      extends: '../../tsconfig.test.json',
-      compilerOptions: { rootDir: '../..', incremental: false, checkJs: true, strict: true, noImplicitAny: false, strictNullChecks: true, paths: { '/cable.js': ['../../packages/client/src/index.ts'] } },
+      extends: '../../../tsconfig.test.json',
+      compilerOptions: { rootDir: '../../..', incremental: false, checkJs: true, strict: true, noImplicitAny: false, strictNullChecks: true, paths: { '/cable.js': ['../../../packages/client/src/index.ts'] } },
       files: include.map(file => relative(laidOut, file)),
       include: [],
       references: []
