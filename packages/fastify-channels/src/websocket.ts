@@ -19,10 +19,13 @@ function handleProtocols (offered: Set<string>): string | false {
  * @example await app.register(websocket, websocketOptions())
  */
 export function websocketOptions (limits: LimitOptions = {}): WebsocketPluginOptions {
-  const { maxPayload } = resolveLimits(limits)
+  const { maxPayload, maxFragments, maxBufferedChunks, maxPendingPongs } = resolveLimits(limits)
   return {
     options: {
-      maxPayload: maxPayload === Infinity ? 0 : maxPayload,
+      maxPayload: orNone(maxPayload),
+      maxFragments: orNone(maxFragments),
+      maxBufferedChunks: orNone(maxBufferedChunks),
+      maxPendingAutoPongs: orNone(maxPendingPongs),
       handleProtocols,
       perMessageDeflate: false,
       closeTimeout: CLOSE_GRACE
@@ -40,6 +43,11 @@ export function websocketOptions (limits: LimitOptions = {}): WebsocketPluginOpt
       this.websocketServer.close()
     }
   }
+}
+
+/** ws says 0 where we say Infinity. */
+function orNone (limit: number): number {
+  return limit === Infinity ? 0 : limit
 }
 
 /**
