@@ -1,0 +1,137 @@
+// The connection for commands: what is said in one turn leaves in one write per batch. Never says anything twice, never rejects with anything but its own error.
+import type { Cluster, Redis } from 'ioredis'
+import { isCluster } from './client.ts'
+import { CableUnavailable } from './errors.ts'
+import { Link } from './link.ts'
+import type { LinkEvents } from './link.ts'
+import { slotOf } from './keys.ts'
+import { publish, read } from './scripts.ts'
+import type { Script } from './scripts.ts'
+
+interface Waiting {
+  readonly command: [name: string, ...args: Array<string | number>]
+  readonly script: Script | null
+  readonly resolve: (reply: unknown) => void
+  readonly reject: (error: Error) => void
+}
+
+/** Unanswered questions after which a silent connection is given up. */
+const QUESTIONS = 4
+
+export class Commands {
+  readonly #client: Redis | Cluster
+  readonly #link: Link
+  /** By part in a cluster, where a batch may not cross slots; else all under one key. */
+  readonly #batches = new Map<number, Waiting[]>()
+  #isAsking = false
+  #isClosed = false
+
+  constructor (client: Redis | Cluster, events: LinkEvents) {
+    this.#client = client
+    this.#link = new Link(client, { ...events, up: () => this.#load(events.up) })
+  }
+
+  get link (): Link {
+    return this.#link
+  }
+
+  /** Runs a script on a part. */
+  run (script: Script, part: number, keys: readonly string[], args: ReadonlyArray<string | number>): Promise<unknown> {
+    return this.#say(part, script, ['evalsha', script.sha, keys.length, ...keys, ...args])
+  }
+
+  /** Publishes to a channel of a part. */
+  publish (part: number, channel: string, envelope: string): Promise<unknown> {
+    return this.#say(part, null, [this.publishCommand, channel, envelope])
+  }
+
+  get publishCommand (): 'spublish' | 'publish' {
+    return isCluster(this.#client) ? 'spublish' : 'publish'
+  }
+
+  /** Lets go of the node of a part that does not answer. */
+  forsake (part: number): void {
+    if (!isCluster(this.#client)) return
+    const key = this.#client.slots[slotOf(part)]?.[0]
+    this.#client.nodes('master').find(({ options: { host, port } }) => `${host}:${port}` === key)?.disconnect()
+    this.#client.refreshSlotsCache()
+  }
+
+  async close (): Promise<void> {
+    this.#flush()
+    this.#isClosed = true
+    await this.#link.close()
+  }
+
+  #say (part: number, script: Script | null, command: Waiting['command']): Promise<unknown> {
+    if (this.#isClosed) return Promise.reject(new CableUnavailable('it is closed'))
+    if (!this.#link.isUp) return Promise.reject(new CableUnavailable(`Redis is away (${this.#link.reason})`))
+    const key = isCluster(this.#client) ? part : 0
+    return new Promise((resolve, reject) => {
+      if (this.#batches.size === 0) setImmediate(() => this.#flush())
+      const batch = this.#batches.get(key)
+      if (batch === undefined) this.#batches.set(key, [{ command, script, resolve, reject }])
+      else batch.push({ command, script, resolve, reject })
+    })
+  }
+
+  #flush (): void {
+    const batches = [...this.#batches.values()]
+    this.#batches.clear()
+    for (const batch of batches) this.#send(batch).catch(error => this.#fail(batch, error))
+  }
+
+  async #send (batch: readonly Waiting[]): Promise<void> {
+    const replies = await this.#client.pipeline(batch.map(({ command }) => command)).exec() ?? []
+    const again: Waiting[] = []
+    for (const [index, waiting] of batch.entries()) {
+      const [error, reply] = replies[index] ?? [new Error('there was no reply')]
+      if (error === null) waiting.resolve(reply)
+      else if (waiting.script !== null && error.message.startsWith('NOSCRIPT')) again.push(withSource(waiting))
+      // A part that is moving: refused here, so it may be asked for elsewhere.
+      else if (isCluster(this.#client) && /^(?:MOVED|ASK|TRYAGAIN) /.test(error.message)) this.#redirect(waiting)
+      else this.#fail([waiting], error)
+    }
+    if (again.length > 0) await this.#send(again)
+  }
+
+  #redirect ({ command: [name, ...args], resolve, reject }: Waiting): void {
+    this.#client.call(name, ...args).then(resolve, error => reject(new CableUnavailable((error as Error).message)))
+  }
+
+  #fail (batch: readonly Waiting[], error: Error): void {
+    for (const { reject } of batch) reject(new CableUnavailable(error.message))
+    if (error.message === 'Command timed out') this.#ask()
+  }
+
+  /** After one silence nobody waits for a second one: the link is down until it answers again. */
+  async #ask (): Promise<void> {
+    if (this.#isAsking || isCluster(this.#client)) return
+    this.#isAsking = true
+    this.#link.fall('it does not answer')
+    for (let asked = 0; this.#client.status === 'ready' && asked < QUESTIONS; asked++) {
+      const isThere = await this.#client.ping().then(() => true, () => false)
+      if (!isThere) continue
+      this.#isAsking = false
+      this.#link.answered()
+      return
+    }
+    this.#isAsking = false
+    if (this.#client.status === 'ready') this.#link.reconnect('it does not answer')
+  }
+
+  /** Redis knows the scripts before anybody needs them. */
+  #load (done: () => void): void {
+    const nodes = isCluster(this.#client) ? this.#client.nodes('master') : [this.#client]
+    for (const node of nodes) {
+      // Where this fails, the first use of a script brings its source.
+      for (const { source } of [publish, read]) node.script('LOAD', source).catch(() => {})
+    }
+    done()
+  }
+}
+
+function withSource (waiting: Waiting): Waiting {
+  const [, , ...rest] = waiting.command
+  return { ...waiting, script: null, command: ['eval', waiting.script!.source, ...rest] }
+}

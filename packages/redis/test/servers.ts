@@ -1,0 +1,129 @@
+// Real Redis servers for the tests: each on a free port, without a disk, ended with its test. Pretends nothing.
+import { spawn } from 'node:child_process'
+import type { ChildProcess } from 'node:child_process'
+import { once } from 'node:events'
+import { createServer } from 'node:net'
+import type { AddressInfo } from 'node:net'
+import { setTimeout as pause } from 'node:timers/promises'
+import { Redis } from 'ioredis'
+
+const program = process.env.REDIS_SERVER_PATH || 'redis-server'
+
+/** A Redis of one's own. */
+export class Server {
+  readonly port: number
+  readonly #flags: readonly string[]
+  #child: ChildProcess
+
+  private constructor (port: number, flags: readonly string[]) {
+    this.port = port
+    this.#flags = flags
+    this.#child = this.#spawn()
+  }
+
+  static async start (...flags: string[]): Promise<Server> {
+    const server = new Server(await freePort(), flags)
+    await server.#ready()
+    return server
+  }
+
+  get url (): string {
+    return `redis://127.0.0.1:${this.port}/0`
+  }
+
+  /** Runs one command on a connection of its own. */
+  async tell (name: string, ...args: Array<string | number>): Promise<unknown> {
+    const client = new Redis(this.port, '127.0.0.1', { disableClientInfo: true })
+    try {
+      return await client.call(name, ...args)
+    } finally {
+      client.disconnect()
+    }
+  }
+
+  /** Ends the connections of one kind: `commands` or `subscriber`. */
+  async kill (kind: string): Promise<number> {
+    const list = String(await this.tell('client', 'list'))
+    const ids = [...list.matchAll(new RegExp(`^id=(\\d+).* name=channels-${kind} `, 'gm'))].map(match => match[1]!)
+    for (const id of ids) await this.tell('client', 'kill', 'id', id)
+    return ids.length
+  }
+
+  freeze (): void {
+    this.#child.kill('SIGSTOP')
+  }
+
+  thaw (): void {
+    this.#child.kill('SIGCONT')
+  }
+
+  async stop (): Promise<void> {
+    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return
+    const ended = once(this.#child, 'exit')
+    this.thaw()
+    this.#child.kill('SIGKILL')
+    await ended
+  }
+
+  /** Comes back on the same port, with nothing. */
+  async start (): Promise<void> {
+    this.#child = this.#spawn()
+    await this.#ready()
+  }
+
+  #spawn (): ChildProcess {
+    return spawn(program, ['--port', String(this.port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', ...this.#flags], { stdio: ['ignore', 'pipe', 'inherit'] })
+  }
+
+  async #ready (): Promise<void> {
+    let said = ''
+    for await (const chunk of this.#child.stdout!) {
+      said += chunk
+      if (said.includes('eady to accept connections')) break
+    }
+    if (!said.includes('eady to accept connections')) throw new Error(`redis-server did not start:\n${said}`)
+  }
+}
+
+/** Three nodes that share the slots. */
+export class ClusterOfThree {
+  readonly nodes: readonly Server[]
+
+  private constructor (nodes: readonly Server[]) {
+    this.nodes = nodes
+  }
+
+  static async start (folder: string): Promise<ClusterOfThree> {
+    const nodes = await Promise.all([0, 1, 2].map(async index => await Server.start('--cluster-enabled', 'yes', '--cluster-config-file', `${folder}/node-${index}.conf`, '--cluster-port', String(await freePort()), '--cluster-node-timeout', '2000')))
+    const bus = await Promise.all(nodes.map(async node => Number(String(await node.tell('config', 'get', 'cluster-port')).split(',')[1])))
+    for (const [index, node] of nodes.entries()) {
+      await node.tell('cluster', 'addslotsrange', Math.floor(index * 16384 / 3), Math.floor((index + 1) * 16384 / 3) - 1)
+      if (index > 0) await node.tell('cluster', 'meet', '127.0.0.1', nodes[0]!.port, bus[0]!)
+    }
+    const cluster = new ClusterOfThree(nodes)
+    for (const node of nodes) await until(async () => /cluster_state:ok[^]*cluster_known_nodes:3/.test(String(await node.tell('cluster', 'info'))))
+    return cluster
+  }
+
+  async stop (): Promise<void> {
+    await Promise.all(this.nodes.map(node => node.stop()))
+  }
+}
+
+/** Waits for a fact. */
+export async function until (isSo: () => unknown, ms = 15_000): Promise<void> {
+  const deadline = performance.now() + ms
+  while (!await isSo()) {
+    if (performance.now() > deadline) throw new Error(`this did not become true within ${ms} ms: ${isSo}`)
+    await pause(5)
+  }
+}
+
+async function freePort (): Promise<number> {
+  const server = createServer().listen(0, '127.0.0.1')
+  await once(server, 'listening')
+  const { port } = server.address() as AddressInfo
+  server.close()
+  await once(server, 'close')
+  return port
+}
