@@ -12,13 +12,14 @@ import { isMain, root } from './run.mjs'
  * Streams stand on the backend, and not under it as DESIGN lists them: what a stream delivers is the port's Broadcast.
  */
 const floors = [
+  ['the command line', 'cli/index', 'cli/init', 'cli/generate-channel', 'cli/project', 'cli/roster', 'cli/templates', 'cli/channel-name', 'cli/complaint'],
   ['the roof', 'index', 'testing/index', 'testing/connect'],
-  ['plugin', 'plugin', 'reply', 'websocket', 'options', 'origin', 'host', 'asset', 'handshakes', 'heartbeat', 'connections'],
-  ['session · connection', 'connection', 'socket', 'session', 'turns'],
-  ['subscription', 'subscription', 'stream-set', 'resume', 'held', 'action'],
+  ['plugin', 'plugin', 'reply', 'endpoint', 'visitors', 'websocket', 'options', 'origin', 'host', 'asset', 'handshakes', 'heartbeat', 'session-watch', 'connections'],
+  ['session · connection', 'connection', 'intake', 'outlet', 'socket', 'session', 'turns'],
+  ['subscription', 'subscriptions', 'subscription', 'visitor', 'ending', 'stream-set', 'follower', 'resume', 'held', 'action'],
   ['channel · registry', 'registry', 'schema', 'surface', 'channel', 'current'],
   ['cable', 'listening', 'cable', 'control'],
-  ['streams', 'backlog', 'streams', 'batch', 'frame'],
+  ['streams', 'backlog', 'telling', 'streams', 'batch', 'frame'],
   ['backend · history', 'in-process', 'history', 'backend'],
   ['limits · errors', 'limits', 'deadline', 'errors']
 ]

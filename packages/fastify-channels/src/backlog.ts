@@ -4,13 +4,14 @@ import type { Dialect, Position } from '@fastify-channels/protocol'
 import type { Broadcast } from './backend.ts'
 import { encode } from './frame.ts'
 import type { Frame } from './frame.ts'
+import { replayText } from './telling.ts'
 
-/** The connection behind it: declared here, implemented there. */
-export interface Follower {
+/** The connection behind it: declared here, implemented by its outlet. */
+export interface Straggler {
   readonly dialect: Dialect
   readonly tab: string | null
   readonly isCongested: boolean
-  readonly isClosed: boolean
+  readonly isOpen: boolean
   write: (frame: Frame) => void
   /** Hands what was written to the kernel, so that `isCongested` is true of it. */
   flush: () => void
@@ -25,7 +26,7 @@ export interface Past {
 }
 
 export class Backlog {
-  readonly #follower: Follower
+  readonly #follower: Straggler
   readonly #past: Past
   readonly #slice: number
   /** Up to where each stream was sent. */
@@ -35,7 +36,7 @@ export class Backlog {
   #isRunning = false
 
   /** @param slice bytes to write before looking whether the peer still follows */
-  constructor (follower: Follower, past: Past, slice: number) {
+  constructor (follower: Straggler, past: Past, slice: number) {
     this.#follower = follower
     this.#past = past
     this.#slice = slice
@@ -89,7 +90,7 @@ export class Backlog {
   }
 
   get #canGoOn (): boolean {
-    return !this.isEmpty && !this.#follower.isClosed && !this.#follower.isCongested
+    return !this.isEmpty && this.#follower.isOpen && !this.#follower.isCongested
   }
 
   async #tell (stream: string): Promise<void> {
@@ -109,8 +110,7 @@ export class Backlog {
     let at = since
     let left = this.#slice
     for (const broadcast of missed) {
-      const isExcluded = broadcast.except !== null && broadcast.except === tab
-      const frame = encode(dialect.replay(null, stream, broadcast.at, isExcluded ? null : broadcast.json)!)
+      const frame = encode(replayText(dialect, null, stream, broadcast, tab)!)
       this.#follower.write(frame)
       at = broadcast.at!
       if ((left -= frame.length) <= 0) break

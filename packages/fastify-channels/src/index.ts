@@ -9,7 +9,7 @@ export type { BackendHealth, BackendHost, Broadcast, CableBackend, Eventually, P
 export type { BroadcastOptions, Cable, Snapshot } from './cable.ts'
 export { Channel }
 export type { ActionDeclaration, ChannelClass, EndReason, Link } from './channel.ts'
-export type { SlowPolicy } from './connection.ts'
+export type { SlowPolicy } from './outlet.ts'
 export type { ConnectionFilter, DisconnectOptions } from './control.ts'
 // A star, because an app augments Register through this module.
 export * from './current.ts'

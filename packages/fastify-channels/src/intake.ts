@@ -1,12 +1,10 @@
 // What comes in on one connection: commands are counted, read, and take their turns. Never runs one itself.
 import { readCommand } from '@fastify-channels/protocol'
-import type { Command, Refusal } from '@fastify-channels/protocol'
+import type { Refusal } from '@fastify-channels/protocol'
 import type { FastifyBaseLogger } from 'fastify'
 import type { Limits } from './limits.ts'
+import type { AddressedCommand } from './subscriptions.ts'
 import { Turns } from './turns.ts'
-
-/** A command that is for a subscription. */
-export type AddressedCommand = Exclude<Command, { command: 'pong' }>
 
 /** The connection it works for: declared here, implemented there. */
 export interface IntakeOwner {

@@ -9,7 +9,7 @@ import { readClient } from './asset.ts'
 import { Cable } from './cable.ts'
 import type { ChannelClass } from './channel.ts'
 import { Connection } from './connection.ts'
-import type { Building } from './connection.ts'
+import type { Premises } from './connection.ts'
 import { Connections } from './connections.ts'
 import { readControl } from './control.ts'
 import { mountEndpoint } from './endpoint.ts'
@@ -60,7 +60,7 @@ async function channels (app: FastifyInstance, given: FastifyChannelsOptions): P
   const heartbeat = new Heartbeat()
   const registry = new Registry(options.declaredOnly)
   const cable = new Cable(backend, app.log, retentionOf)
-  const building: Building = {
+  const premises: Premises = {
     cable,
     limits,
     registry,
@@ -76,11 +76,11 @@ async function channels (app: FastifyInstance, given: FastifyChannelsOptions): P
   app.decorate(kSettings as any, options)
   decorateChannel(app, options, registry)
   decorateReply(app)
-  if (session !== undefined) followVisitors(app, session, readSession, building.findUser)
+  if (session !== undefined) followVisitors(app, session, readSession, premises.findUser)
   for (const [name, Class] of Object.entries(options.channels)) app.channel(Class, { name })
   mountEndpoint(app, options, readSession, connections, (socket, request, handshake) => {
     const dialect = dialects.get(socket.protocol) ?? plain
-    const connection = new Connection(building, socket, dialect, request, handshake.session)
+    const connection = new Connection(premises, socket, dialect, request, handshake.session)
     claim(socket)
     socket.on('message', (data: Buffer, isBinary: boolean) => connection.receive(data, isBinary))
     socket.on('pong', () => { connection.missed = 0 })
@@ -127,12 +127,13 @@ async function registerNeighbours (app: FastifyInstance, given: FastifyChannelsO
 
 function decorateChannel (app: FastifyInstance, { path }: Resolved, registry: Registry): void {
   const prepared = new WeakSet<FastifyInstance>()
+  let contexts = 0
   app.decorate('channel', function (this: FastifyInstance, Class, { name } = {}) {
     registry.add(this, Class, name)
     // A context has a validator compiler that knows its own schemas only once it has a route with one.
     if (hasSchemas(Class) && !prepared.has(this)) {
       prepared.add(this)
-      this.get(`${path}/schemas`, { schema: { hide: true, querystring: { type: 'object' } } as object, config: { cable: false } }, (_request, reply) => reply.callNotFound())
+      this.get(`${path}/schemas/${++contexts}`, { schema: { hide: true, querystring: { type: 'object' } } as object, config: { cable: false } }, (_request, reply) => reply.callNotFound())
     }
     return this
   })

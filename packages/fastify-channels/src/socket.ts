@@ -18,12 +18,6 @@ export interface QueueLimits {
   readonly stallTimeout: number
 }
 
-/** Who is told of congestion: declared here, implemented by a connection. */
-export interface SocketOwner {
-  congested: () => void
-  drained: () => void
-}
-
 /** Sockets with something to write at the end of this turn of the event loop. */
 let waiting: Socket[] = []
 /** The batch that began this turn, so that sockets which begin with the same frame share it. */
@@ -40,19 +34,22 @@ export class Socket {
   readonly #ws: WebSocket
   /** ws's own stream; null where it is none of Node's sockets and ws must write for us. */
   readonly #raw: NetSocket | null
-  readonly #owner: SocketOwner
   readonly #limits: QueueLimits
   #batch: Batch | null = null
   #isOpen = true
   /** Watches a congested peer; null while it follows. */
   #stall: NodeJS.Timeout | null = null
 
-  constructor (ws: WebSocket, owner: SocketOwner, limits: QueueLimits) {
+  constructor (ws: WebSocket, limits: QueueLimits) {
     this.#ws = ws
     const raw = (ws as unknown as { _socket: unknown })._socket
     this.#raw = raw instanceof NetSocket ? raw : null
-    this.#owner = owner
     this.#limits = limits
+  }
+
+  /** False once it is closed from here. */
+  get isOpen (): boolean {
+    return this.#isOpen
   }
 
   /** Bytes that the kernel has not taken yet. */
@@ -133,6 +130,11 @@ export class Socket {
     this.#ws.resume()
   }
 
+  /** The peer does not follow any more. */
+  protected congested (): void {}
+  /** It took everything that waited. */
+  protected drained (): void {}
+
   #congest (raw: NetSocket): void {
     let before = taken(raw)
     this.#stall = setInterval(() => {
@@ -143,9 +145,9 @@ export class Socket {
     raw.once('drain', () => {
       clearInterval(this.#stall!)
       this.#stall = null
-      if (this.#isOpen) this.#owner.drained()
+      if (this.#isOpen) this.drained()
     })
-    this.#owner.congested()
+    this.congested()
   }
 
   #send (frame: Frame): void {

@@ -1,42 +1,17 @@
 // The streams of one subscription: held until it may hear them, then live. Never decides when; never runs the app's code.
-import type { Address, Dialect, Position, Positions, Tag } from '@fastify-channels/protocol'
-import type { FastifyBaseLogger } from 'fastify'
+import type { Position, Positions } from '@fastify-channels/protocol'
 import type { Broadcast, Eventually } from './backend.ts'
 import { checkStream } from './cable.ts'
 import { isPromise } from './deadline.ts'
 import { TooManyStreams } from './errors.ts'
+import type { Subscriber } from './follower.ts'
 import { encode } from './frame.ts'
 import { Held } from './held.ts'
 import type { Waiting } from './held.ts'
-import type { Limits } from './limits.ts'
-import type { Listening } from './listening.ts'
 import { resumeFrom } from './resume.ts'
 import type { Asked, Resume } from './resume.ts'
-import type { Holder, Sink } from './streams.ts'
-
-/** What a set of streams needs of its connection: declared here, implemented there. */
-export interface Follower extends Sink {
-  /** Bytes it takes at once. */
-  readonly room: number
-  /** The position up to which it was sent a stream it hears. */
-  sentUpTo: (stream: string) => Position | null
-  /** It goes on after `at`, as fast as its peer can follow. */
-  leaveAt: (stream: string, at: Position) => void
-}
-
-/** What a set of streams needs of its subscription: declared here, implemented there. */
-export interface Subscriber {
-  readonly sink: Follower
-  readonly dialect: Dialect
-  readonly address: Address
-  readonly ref: Tag | null
-  readonly isConfirmed: boolean
-  readonly log: FastifyBaseLogger
-  readonly limits: Limits
-  readonly listening: Listening
-  /** More broadcasts came before the confirmation than may be held. */
-  overflow: () => void
-}
+import type { Holder } from './streams.ts'
+import { lateText, replayText } from './telling.ts'
 
 export class StreamSet implements Holder {
   readonly #subscriber: Subscriber
@@ -47,9 +22,7 @@ export class StreamSet implements Holder {
   #held: Held | null = null
   #resume: Resume | null = null
 
-  constructor (subscriber: Subscriber) {
-    this.#subscriber = subscriber
-  }
+  constructor (subscriber: Subscriber) { this.#subscriber = subscriber }
 
   /** Starts to listen to a stream; twice is once. */
   start (stream: string): void {
@@ -78,20 +51,19 @@ export class StreamSet implements Holder {
     }
   }
 
-  stopAll (): void {
-    for (const stream of [...this.#waiting?.keys() ?? [], ...this.#live]) this.stop(stream)
-  }
+  stopAll (): void { for (const stream of [...this.#waiting?.keys() ?? [], ...this.#live]) this.stop(stream) }
 
   /** Settles when nothing of any stream can pass unheard, and all that the client asked for is looked up. Rejects when a stream could not be started. */
   async ready (asked: Asked): Promise<void> {
     const resume = this.#resume = resumeFrom(asked)
-    for (const [stream, from] of this.#waiting ?? []) {
-      if (isPromise(from)) {
+    for (const stream of this.#waiting?.keys() ?? []) {
+      let from = this.#waiting!.get(stream)
+      while (isPromise(from)) {
         const at = await from
         if (this.#waiting?.get(stream) === from) this.#waiting.set(stream, at)
+        from = this.#waiting?.get(stream)
       }
-      const upTo = this.#waiting?.get(stream)
-      if (resume.asks(stream) && upTo !== undefined && !isPromise(upTo)) await resume.lookUp(this.#subscriber.listening, stream, upTo)
+      if (resume.asks(stream) && from !== undefined) await resume.lookUp(this.#subscriber.listening, stream, from)
     }
   }
 
@@ -100,20 +72,12 @@ export class StreamSet implements Holder {
     const { sink, dialect, address, ref } = this.#subscriber
     const [waiting, held, resume] = [this.#waiting, this.#held?.takeAll() ?? [], this.#resume!]
     this.#clear()
-    const isTooMuch = resume.size > sink.room
-    const positions: Positions = {}
-    for (const [stream, from] of waiting ?? []) {
-      const isLeft = isTooMuch && resume.missed(stream).length > 0
-      if (!isLeft) for (const broadcast of resume.missed(stream)) this.#replay(stream, broadcast)
-      positions[stream] = isLeft ? resume.since(stream)! : this.#positionAfter(stream, from)
-    }
-    const isCaughtUpLater = (stream: string) => isTooMuch && resume.missed(stream).length > 0
-    const later = held.filter(({ stream, broadcast }) => !isCaughtUpLater(stream) && !(this.#isHeard(stream) && this.#replay(stream, broadcast)))
+    const [positions, left] = this.#replayAll([...waiting?.keys() ?? []], resume)
+    for (const [stream, from] of waiting ?? []) positions[stream] ??= this.#positionAfter(stream, from)
+    const later = held.filter(({ stream, broadcast }) => !left.has(stream) && !(this.#isHeard(stream) && this.#replay(stream, broadcast)))
     sink.write(encode(dialect.confirm(address, ref, positions, resume.recovered)))
-    for (const stream of waiting?.keys() ?? []) {
-      this.#open(stream)
-      if (isCaughtUpLater(stream)) sink.leaveAt(stream, resume.since(stream)!)
-    }
+    for (const stream of waiting?.keys() ?? []) this.#open(stream)
+    for (const [stream, since] of left) sink.leaveAt(stream, since)
     this.#flush(later)
   }
 
@@ -125,15 +89,10 @@ export class StreamSet implements Holder {
     const sent = new Map(this.#live.map(stream => [stream, sink.sentUpTo(stream)]))
     for (const [stream, upTo] of sent) if (resume.asks(stream)) await resume.lookUp(listening, stream, upTo)
     if (!this.#subscriber.isConfirmed) return
-    const isTooMuch = resume.size > sink.room
-    const positions: Positions = {}
-    for (const stream of this.#live) {
-      const isLeft = isTooMuch && resume.missed(stream).length > 0
-      if (isLeft) sink.leaveAt(stream, resume.since(stream)!)
-      else for (const broadcast of resume.missed(stream)) this.#replay(stream, broadcast)
-      positions[stream] = isLeft ? resume.since(stream)! : sent.get(stream) ?? sink.sentUpTo(stream)
-    }
+    const [positions, left] = this.#replayAll(this.#live, resume)
+    for (const stream of this.#live) positions[stream] ??= sent.get(stream) ?? sink.sentUpTo(stream)
     sink.write(encode(dialect.confirm(address, ref, positions, resume.recovered)))
+    for (const [stream, since] of left) sink.leaveAt(stream, since)
   }
 
   /** Leaves every stream without a word. */
@@ -155,16 +114,20 @@ export class StreamSet implements Holder {
   gap (stream: string, at: Position | null): void {
     this.#held?.take(stream)
     this.#resume?.lose(stream)
-    this.#waiting?.set(stream, at)
+    const from = this.#waiting?.get(stream)
+    if (from === undefined) return
+    const after = isPromise(from) ? from.then(() => at) : at
+    this.#waiting!.set(stream, after)
+    if (this.#subscriber.isConfirmed) this.#openLate(stream, after)
   }
 
   /** A stream started after the confirmation: the client is told of it before it hears it. */
   #openLate (stream: string, from: Eventually<Position | null>): void {
     if (isPromise(from)) {
-      const stillWaiting = () => this.#waiting?.get(stream) === from
-      from.then(at => { if (stillWaiting()) this.#openLate(stream, at) }, error => {
+      const isCurrent = () => this.#waiting?.get(stream) === from
+      from.then(at => { if (isCurrent()) this.#openLate(stream, at) }, error => {
         this.#subscriber.log.error({ err: error, stream }, 'a stream could not be started')
-        if (stillWaiting()) this.stop(stream)
+        if (isCurrent()) this.stop(stream)
       })
       return
     }
@@ -175,6 +138,21 @@ export class StreamSet implements Holder {
     this.#open(stream)
     this.#announce({ [stream]: at })
     this.#flush(later)
+  }
+
+  /**
+   * Tells the client what it missed. More than the connection takes at once is left where the client stands, and caught up later.
+   * @returns the positions of the streams that are left, twice: to confirm, and to leave at
+   */
+  #replayAll (streams: readonly string[], resume: Resume): [Positions, Map<string, Position>] {
+    const isTooMuch = resume.size > this.#subscriber.sink.room
+    const left = new Map<string, Position>()
+    for (const stream of streams) {
+      const missed = resume.missed(stream)
+      if (isTooMuch && missed.length > 0) left.set(stream, resume.since(stream)!)
+      else for (const broadcast of missed) this.#replay(stream, broadcast)
+    }
+    return [Object.fromEntries(left), left]
   }
 
   #open (stream: string): void {
@@ -193,35 +171,29 @@ export class StreamSet implements Holder {
   }
 
   /** True when the connection hears this stream already, for another subscription, in frames both share. */
-  #isHeard (stream: string): boolean {
-    return this.#subscriber.listening.hears(stream, this.#lane, this.#subscriber.sink)
-  }
+  #isHeard (stream: string): boolean { return this.#subscriber.listening.hears(stream, this.#lane, this.#subscriber.sink) }
 
   /** Tells a broadcast to this subscription alone. False where the dialect has no word for that. */
-  #replay (stream: string, { at, json, except }: Broadcast): boolean {
+  #replay (stream: string, broadcast: Broadcast): boolean {
     const { sink, dialect, ref } = this.#subscriber
-    const text = dialect.replay(ref, stream, at, except !== null && except === sink.tab ? null : json)
-    if (text !== null) sink.write(encode(text))
-    return text !== null
+    return this.#say(replayText(dialect, ref, stream, broadcast, sink.tab))
   }
 
   #flush (later: readonly Waiting[]): void {
     const { sink, dialect } = this.#subscriber
-    for (const { stream, broadcast: { at, json, except } } of later) {
-      const isExcluded = except !== null && except === sink.tab
-      const text = isExcluded ? at === null ? null : dialect.stamp(stream, at) : dialect.broadcast(this.#lane, stream, at, json)
-      if (text !== null) sink.write(encode(text))
-    }
+    for (const { stream, broadcast } of later) this.#say(lateText(dialect, this.#lane, stream, broadcast, sink.tab))
   }
 
   #announce (known: Positions = {}): void {
     const { sink, dialect, address, isConfirmed } = this.#subscriber
     const positions = Object.fromEntries(this.#live.map(stream => [stream, sink.sentUpTo(stream)]))
-    const text = isConfirmed ? dialect.streams(address, { ...positions, ...known }) : null
-    if (text !== null) sink.write(encode(text))
+    if (isConfirmed) this.#say(dialect.streams(address, { ...positions, ...known }))
   }
 
-  get #lane (): string {
-    return this.#subscriber.dialect.lane(this.#subscriber.address)
+  #say (text: string | null): boolean {
+    if (text !== null) this.#subscriber.sink.write(encode(text))
+    return text !== null
   }
+
+  get #lane (): string { return this.#subscriber.dialect.lane(this.#subscriber.address) }
 }

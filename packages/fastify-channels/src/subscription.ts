@@ -3,53 +3,30 @@ import type { Address, Dialect, MessageCommand, Outcome, RejectReason, Tag } fro
 import type { FastifyBaseLogger, FastifyInstance, FastifyRequest } from 'fastify'
 import { act, failed } from './action.ts'
 import { encodePayload } from './cable.ts'
-import type { BroadcastOptions, Cable } from './cable.ts'
+import type { BroadcastOptions } from './cable.ts'
 import type { Channel, EndReason, Link } from './channel.ts'
 import { current } from './current.ts'
 import type { User } from './current.ts'
 import { within } from './deadline.ts'
+import { Ending } from './ending.ts'
 import { LateReject, Timeout } from './errors.ts'
+import type { Follower, Subscriber } from './follower.ts'
 import { encode } from './frame.ts'
 import type { Limits } from './limits.ts'
 import type { Listening } from './listening.ts'
 import type { Registration } from './registry.ts'
-import { StreamSet } from './stream-set.ts'
-import type { Follower, Subscriber } from './stream-set.ts'
 import type { Asked } from './resume.ts'
-
-/** What a subscription needs of its connection: declared here, implemented there. */
-export interface Visitor extends Follower {
-  /** Its name across processes. */
-  readonly id: string
-  readonly dialect: Dialect
-  readonly request: FastifyRequest
-  /** As last loaded. */
-  readonly user: User | null
-  /** Loads the user again. Throws `Unauthorized` when there is none any more, and closes the connection. */
-  identify: () => Promise<User | null>
-}
-
-/** What all subscriptions of an app share. */
-export interface House {
-  readonly cable: Cable
-  readonly listening: Listening
-  readonly limits: Limits
-}
-
-/** Thrown by `identify` when the connection's user does not exist any more: there is nobody left to answer. */
-export class Unauthorized extends Error {
-  override readonly name = 'Unauthorized'
-}
+import { StreamSet } from './stream-set.ts'
+import { Unauthorized } from './visitor.ts'
+import type { House, Visitor } from './visitor.ts'
 
 /** Thrown through an app's `subscribed()` by `reject()`, after the answer was given. */
-class Rejection extends Error {
-  override readonly name = 'Rejection'
-}
+class Rejection extends Error {}
 
 type State = 'pending' | 'confirmed' | 'rejected' | 'refused' | 'ended'
 
 export class Subscription implements Link, Subscriber {
-  readonly sink: Visitor
+  readonly #visitor: Visitor
   readonly address: Address
   readonly params: object
   readonly #house: House
@@ -58,10 +35,7 @@ export class Subscription implements Link, Subscriber {
   #ref: Tag | null
   #state: State = 'pending'
   #channel: Channel | null = null
-  // From a subscribed() that completed without a reject until its unsubscribed() began.
-  #owesEnd = false
-  /** Why it ended, once that was decided. */
-  #endReason: EndReason | null = null
+  readonly #ending = new Ending(this)
   #sends: string[] | null = null
   #abort: AbortController | null = null
   #log: FastifyBaseLogger | null = null
@@ -69,30 +43,28 @@ export class Subscription implements Link, Subscriber {
   /** @param params what the channel sees of `address.params` */
   constructor (house: House, visitor: Visitor, registration: Registration, address: Address, params: object, ref: Tag | null) {
     this.#house = house
-    this.sink = visitor
+    this.#visitor = visitor
     this.#registration = registration
     this.address = address
     this.params = params
     this.#ref = ref
   }
 
+  get sink (): Follower { return this.#visitor.outlet }
   get app (): FastifyInstance { return this.#registration.app }
   get channelName (): string { return this.#registration.name }
-  get request (): FastifyRequest { return this.sink.request }
-  get dialect (): Dialect { return this.sink.dialect }
-  get user (): User | null { return this.sink.user }
+  get request (): FastifyRequest { return this.#visitor.request }
+  get dialect (): Dialect { return this.#visitor.dialect }
+  get user (): User | null { return this.#visitor.user }
   get tab (): string | null { return this.sink.tab }
-  get connectionId (): string { return this.sink.id }
+  get connectionId (): string { return this.#visitor.id }
   get limits (): Limits { return this.#house.limits }
   get listening (): Listening { return this.#house.listening }
   get ref (): Tag | null { return this.#ref }
   /** True from a `subscribed()` that completed without a reject until `unsubscribed()`. */
-  get isServing (): boolean { return this.#owesEnd }
+  get isServing (): boolean { return this.#ending.isOwed }
   get isConfirmed (): boolean { return this.#state === 'confirmed' }
-  get log (): FastifyBaseLogger {
-    this.#log ??= this.sink.request.log.child({ channel: this.channelName })
-    return this.#log
-  }
+  get log (): FastifyBaseLogger { return (this.#log ??= this.request.log.child({ channel: this.channelName })) }
 
   get signal (): AbortSignal {
     this.#abort ??= new AbortController()
@@ -100,14 +72,10 @@ export class Subscription implements Link, Subscriber {
     return this.#abort.signal
   }
 
-  /**
-   * Runs `subscribed()` and answers the client: whoever comes back is authorised like everybody else.
-   * @param asked where the client stands in streams it knows
-   * @returns settles with true when the subscription is confirmed
-   */
+  /** Runs `subscribed()` and answers the client; who comes back (`asked`) is authorised like everybody else. Settles with true when it is confirmed. */
   async start (asked: Asked): Promise<boolean> {
     try {
-      const user = await this.sink.identify()
+      const user = await this.#visitor.identify()
       if (this.#isOver) return false
       await within(this.limits.subscribeTimeout, `${this.channelName}.subscribed()`, this.#subscribe(user))
       await this.#streams.ready(asked)
@@ -137,35 +105,25 @@ export class Subscription implements Link, Subscriber {
   async perform ({ action, data, id }: MessageCommand): Promise<void> {
     let outcome: Outcome
     try {
-      outcome = await act(this.#registration, this.#channel!, action, data, async method => current.run(await this.sink.identify(), method))
+      outcome = await act(this.#registration, this.#channel!, action, data, async method => current.run(await this.#visitor.identify(), method))
     } catch (error) {
       if (error instanceof Unauthorized) return
       outcome = failed(error, action, this.log)
     }
     if (id !== null) this.sink.write(encode(this.dialect.reply(id, outcome)))
     else if (!outcome.ok) this.sink.write(encode(this.dialect.error(outcome.reason)))
+    if (!outcome.ok && outcome.reason === 'invalid_action') this.#visitor.violate()
   }
 
   /** Hears and says nothing any more, and tells what still runs by its signal: the first half of an end. */
   silence (): void {
-    if (this.#isOver) return
-    this.#state = 'ended'
-    this.#streams.close()
-    this.#abort?.abort()
+    if (!this.#isOver) this.#settle('ended')
   }
 
   /** Ends the subscription: streams first, then `unsubscribed()` (guide §4), once whatever ended it. */
   async end (reason: EndReason): Promise<void> {
     this.silence()
-    this.#endReason ??= reason
-    if (!this.#owesEnd) return
-    this.#owesEnd = false
-    try {
-      const work = current.run(this.user, () => this.#channel!.unsubscribed(reason))
-      await within(this.limits.endTimeout, `${this.channelName}.unsubscribed()`, work)
-    } catch (error) {
-      this.log.error({ err: error }, 'unsubscribed() failed')
-    }
+    await this.#ending.pay(reason)
   }
 
   send (data: unknown): void {
@@ -175,22 +133,14 @@ export class Subscription implements Link, Subscriber {
     else this.#ignore('send')
   }
 
-  broadcast (stream: string, data: unknown, options?: BroadcastOptions): Promise<void> {
-    return this.#house.cable.broadcast(stream, data, options)
-  }
-
+  broadcast (stream: string, data: unknown, options?: BroadcastOptions): Promise<void> { return this.#house.cable.broadcast(stream, data, options) }
   streamFrom (stream: string): void {
     if (this.#isOver) this.#ignore('streamFrom')
     else this.#streams.start(stream)
   }
 
-  stopStreamFrom (stream: string): void {
-    this.#streams.stop(stream)
-  }
-
-  stopAllStreams (): void {
-    this.#streams.stopAll()
-  }
+  stopStreamFrom (stream: string): void { this.#streams.stop(stream) }
+  stopAllStreams (): void { this.#streams.stopAll() }
 
   reject (): never {
     if (this.#state === 'confirmed') throw new LateReject(this.channelName)
@@ -200,18 +150,14 @@ export class Subscription implements Link, Subscriber {
   }
 
   overflow (): void {
-    if (this.#state !== 'pending') return
-    this.log.warn(`more than ${this.limits.maxHeldBroadcasts} broadcasts came before the confirmation`)
+    this.log.warn('more broadcasts came than a subscription may hold')
+    const wasConfirmed = this.isConfirmed
     this.#turnAway('refused', 'overflow')
+    if (wasConfirmed) this.end('error').catch(() => {})
   }
 
-  get #isOver (): boolean {
-    return this.#state !== 'pending' && this.#state !== 'confirmed'
-  }
-
-  get #isRejected (): boolean {
-    return this.#state === 'rejected'
-  }
+  get #isOver (): boolean { return this.#state !== 'pending' && this.#state !== 'confirmed' }
+  get #isRejected (): boolean { return this.#state === 'rejected' }
 
   async #subscribe (user: User | null): Promise<void> {
     try {
@@ -225,10 +171,9 @@ export class Subscription implements Link, Subscriber {
       throw error
     }
     if (this.#isRejected) return
-    this.#owesEnd = true
-    // Refused, or ended without waiting any longer: it completed all the same, so its end is owed now.
+    await this.#ending.owe(this.#channel!)
+    // Refused meanwhile: it completed all the same, so it ends now.
     if (this.#state === 'refused') await this.end('error')
-    else if (this.#endReason !== null) await this.end(this.#endReason)
   }
 
   #confirm (): void {
@@ -240,14 +185,17 @@ export class Subscription implements Link, Subscriber {
 
   /** `rejected` by the channel itself, or `refused` by us. */
   #turnAway (state: 'rejected' | 'refused', reason: RejectReason | null): void {
+    this.#settle(state)
+    // A subscription that is taken back answers no subscribe.
+    this.sink.write(encode(this.dialect.reject(this.address, reason === 'revoked' ? null : this.#ref, reason)))
+  }
+
+  #settle (state: 'rejected' | 'refused' | 'ended'): void {
     this.#state = state
     this.#sends = null
     this.#streams.close()
     this.#abort?.abort()
-    this.sink.write(encode(this.dialect.reject(this.address, this.#ref, reason)))
   }
 
-  #ignore (word: string): void {
-    this.log.debug(`${word}() does nothing after the end of the subscription`)
-  }
+  #ignore (word: string): void { this.log.debug(`${word}() does nothing after the end of the subscription`) }
 }
