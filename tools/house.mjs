@@ -29,7 +29,7 @@ const packages = new Map([
   ['protocol', { neighbours: [], hasNode: false, hasConsole: false }],
   ['client', { neighbours: ['@fastify-channels/protocol'], hasNode: false, hasConsole: true }],
   ['fastify-channels', { neighbours: ['@fastify-channels/protocol', '@fastify-channels/client'], hasNode: true, hasConsole: false, floors }],
-  ['redis', { neighbours: ['fastify-channels', 'fastify-channels/testing'], hasNode: true, hasConsole: false }],
+  ['redis', { neighbours: ['@fastify-channels/protocol', 'fastify-channels', 'fastify-channels/testing'], hasNode: true, hasConsole: false }],
   ['turbo', { neighbours: [], hasNode: true, hasConsole: false }]
 ])
 
