@@ -51,5 +51,5 @@ function sentence (error: unknown): string {
   const { code = '', message, stack } = error as NodeJS.ErrnoException
   if (error instanceof Complaint) return message
   if (code.startsWith('ERR_PARSE_ARGS')) return `${message}\n\n${usage}`
-  return /^E[A-Z]+$/.test(code) ? message : stack ?? String(error)
+  return /^E[A-Z]+$/.test(code) ? message : stack!
 }
