@@ -102,10 +102,6 @@ export class Connection implements Visitor, IntakeOwner {
     else this.outlet.pause()
   }
 
-  violate (): void {
-    this.#intake.violate()
-  }
-
   violated (): void {
     this.close(closeCodes.violation, 'too many violations', 'close')
   }

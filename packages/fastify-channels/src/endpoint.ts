@@ -30,6 +30,15 @@ export function mountEndpoint (app: FastifyInstance, { path, origin, hosts, limi
     isStopping = true
     handshakes.close()
   })
+  const isFull = (request: FastifyRequest, reply: FastifyReply): boolean => {
+    const [status, why] = isStopping
+      ? [503, 'the server is stopping']
+      : connections.size >= limits.maxConnections
+        ? [503, 'too many connections']
+        : connections.from(request.ip) >= limits.connectionsPerIp ? [429, 'too many connections from this address'] : [null, '']
+    if (status !== null) refuse(reply.header('retry-after', '5'), status, why)
+    return status !== null
+  }
   app.route({
     method: 'GET',
     url: path,
@@ -40,8 +49,7 @@ export function mountEndpoint (app: FastifyInstance, { path, origin, hosts, limi
       const since = performance.now()
       const status = checkHost(request)
       if (status !== null) return refuse(reply, status, status === 400 ? 'the Host header names no host' : 'this is none of our hosts')
-      if (isStopping || connections.size >= limits.maxConnections) return refuse(reply.header('retry-after', '5'), 503, isStopping ? 'the server is stopping' : 'too many connections')
-      if (connections.from(request.ip) >= limits.connectionsPerIp) return refuse(reply.header('retry-after', '5'), 429, 'too many connections from this address')
+      if (isFull(request, reply)) return reply
       if (!await isAllowed(request)) {
         const shown = String(request.headers.origin).slice(0, 200)
         if (complaints.isNew(shown)) request.log.warn({ origin: shown, host: request.host }, `a page of another origin was refused; to allow it: register(channels, { origin: ${JSON.stringify(shown)} })`)
@@ -53,6 +61,8 @@ export function mountEndpoint (app: FastifyInstance, { path, origin, hosts, limi
         request.log.error({ err: error }, 'a session could not be read')
         return refuse(reply.header('retry-after', '5'), 503, 'the session could not be read')
       }
+      // Others may have come in while the session was read.
+      if (isFull(request, reply)) return reply
     },
     handler: (_request, reply) => refuse(reply.header('upgrade', 'websocket'), 426, 'this is the address of a WebSocket'),
     wsHandler: (socket, request) => {

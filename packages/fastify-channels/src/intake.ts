@@ -19,6 +19,8 @@ export interface IntakeOwner {
 
 /** Milliseconds in which violations are counted together. */
 const WINDOW = 10_000
+/** A second of commands over the rate counts for so many: a burst is forgiven, a flood is not. */
+const FLOOD = 3
 
 export class Intake {
   readonly #owner: IntakeOwner
@@ -51,20 +53,10 @@ export class Intake {
     const command = readCommand(text, this.#limits)
     if (command.command === 'refused') {
       this.#owner.refuse(command)
-      this.violate()
+      this.#violate(1)
     } else if (command.command !== 'pong') {
       this.#queue(command)
     }
-  }
-
-  /** Counts a violation of the protocol. */
-  violate (): void {
-    const now = performance.now()
-    if (now - this.#violatedAt > WINDOW) {
-      this.#violatedAt = now
-      this.#violations = 0
-    }
-    if (++this.#violations > this.#limits.violations) this.#owner.violated()
   }
 
   /** Runs the end of a subscription after what runs of it, but waits no longer than `endTimeout`. */
@@ -105,6 +97,15 @@ export class Intake {
     if (now - this.#complainedAt < 1000) return
     this.#complainedAt = now
     this.#owner.refuse({ reason: 'rate_limited', id: null })
-    this.violate()
+    this.#violate(FLOOD)
+  }
+
+  #violate (weight: number): void {
+    const now = performance.now()
+    if (now - this.#violatedAt > WINDOW) {
+      this.#violatedAt = now
+      this.#violations = 0
+    }
+    if ((this.#violations += weight) > this.#limits.violations) this.#owner.violated()
   }
 }

@@ -112,7 +112,6 @@ export class Subscription implements Link, Subscriber {
     }
     if (id !== null) this.sink.write(encode(this.dialect.reply(id, outcome)))
     else if (!outcome.ok) this.sink.write(encode(this.dialect.error(outcome.reason)))
-    if (!outcome.ok && outcome.reason === 'invalid_action') this.#visitor.violate()
   }
 
   /** Hears and says nothing any more, and tells what still runs by its signal: the first half of an end. */

@@ -21,8 +21,6 @@ export interface Visitor {
   readonly isSentAway: boolean
   /** Answers a command that is not carried out. */
   refuse: (refusal: { readonly reason: string, readonly id: Tag | null }) => void
-  /** The client broke the rules. */
-  violate: () => void
   /** Loads the user again. Throws `Unauthorized` when there is none any more, and closes the connection. */
   identify: () => Promise<User | null>
 }
