@@ -14,6 +14,7 @@ import type { ConnectOptions } from 'fastify-channels/testing'
 import t from 'tap'
 import type { Test } from 'tap'
 import { WebSocket } from 'ws'
+import { Server } from '../../packages/redis/test/servers.ts'
 import { blocksOf, layOut, root } from './blocks.ts'
 import { sessions, users } from './models.ts'
 
@@ -283,12 +284,32 @@ t.test('§11 a client that offers no subprotocol says and hears exactly these fr
 })
 
 t.test('§12 without an address of Redis the cable is that of one process', async t => {
-  const { REDIS_URL } = process.env
   delete process.env.REDIS_URL
-  t.teardown(() => { if (REDIS_URL !== undefined) process.env.REDIS_URL = REDIS_URL })
   const app = await appOf(t, 'guide/12/app.ts')
   await app.ready()
   t.match(app.cable.health(), { ok: true, backend: 'in-process' })
+})
+
+t.test('§12 with Redis, what one process says another delivers', async t => {
+  const redis = await Server.start()
+  t.teardown(() => redis.stop())
+  process.env.REDIS_URL = redis.url
+  t.teardown(() => { delete process.env.REDIS_URL })
+  const apps = [await appOf(t, 'guide/12/app.ts'), await appOf(t, 'guide/12/app.ts')]
+  const { RoomChannel } = await load('guide/4/channels/room-channel.ts')
+  for (const app of apps) app.channel(RoomChannel)
+  const [here, there] = [await enter(t, apps[0]!), await enter(t, apps[1]!)]
+  for (const ws of [here, there]) {
+    t.match(await ws.subscribe('RoomChannel', { room: 'a' }), { type: 'confirm_subscription' })
+    t.match(await ws.receive(), { data: { status: 'welcome' } })
+  }
+  await apps[0]!.cable.broadcast('room_a', 'from one')
+  await apps[1]!.cable.broadcast('room_a', 'from the other')
+  for (const ws of [here, there]) {
+    t.match(await ws.receive(), { data: 'from one' })
+    t.match(await ws.receive(), { data: 'from the other' })
+  }
+  t.equal(apps[0]!.cable.health().ok, true)
 })
 
 t.test('§13 the test of the guide passes', t => {
