@@ -23,6 +23,12 @@ export async function app (test: Test, of: Database = database): Promise<Fastify
   return built
 }
 
+/** An app that listens, and its address. */
+export async function listening (test: Test): Promise<{ built: FastifyInstance, url: string }> {
+  const built = await app(test)
+  return { built, url: await built.listen({ port: 0, host: '127.0.0.1' }) }
+}
+
 /** Logs in as a browser would, and settles with the cookies it would keep. */
 export async function logIn (built: FastifyInstance, login: string): Promise<{ [name: string]: string }> {
   const answer = await built.inject({ method: 'POST', url: '/login', ...form({ login, password }) })
