@@ -46,7 +46,7 @@ function measure (value: unknown): { depth: number, nodes: number } {
 }
 
 function holds (t: Test, property: fc.IProperty<any>): void {
-  const { failed, counterexample, errorInstance } = fc.check(property, { numRuns: 500 }) as fc.RunDetails<any>
+  const { failed, counterexample, errorInstance } = fc.check(property, { numRuns: 300 }) as fc.RunDetails<any>
   t.notOk(failed, failed ? `fails for ${fc.stringify(counterexample)}: ${errorInstance}` : 'holds')
 }
 

@@ -1,4 +1,7 @@
+import { readdirSync, readFileSync } from 'node:fs'
 import { createRequire } from 'node:module'
+import { join } from 'node:path'
+import { fileURLToPath } from 'node:url'
 import { isDeepStrictEqual } from 'node:util'
 import t from 'tap'
 import {
@@ -170,4 +173,38 @@ t.test('the code alone tells whether to come back', async t => {
 
 t.test('the vectors are made for the limits a server has by itself', async t => {
   t.strictSame(vectors.limits, commandLimits)
+})
+
+const packages = fileURLToPath(new URL('../../', import.meta.url))
+const protocol = readFileSync(join(packages, 'protocol/PROTOCOL.md'), 'utf8')
+
+t.test('every example of PROTOCOL.md is a command that is taken, or a frame to the letter', async t => {
+  const chapters = protocol.split(/^## /m)
+  const examples = chapters.flatMap(chapter => [...chapter.matchAll(/^```json\n([^]*?)^```/gm)].flatMap(([, lines]) => lines!.trimEnd().split('\n').map(text => ({ text, dialect: chapter.startsWith('3.') ? plain : v1 }))))
+  for (const { text, dialect } of examples) {
+    const value = JSON.parse(text)
+    if ('command' in value) t.not(readCommand(text).command, 'refused', text)
+    else t.equal(write(dialect, value), text, text)
+  }
+  t.ok(examples.length > 15)
+})
+
+t.test('every section that a source cites is there', async t => {
+  const sections = new Set([...protocol.matchAll(/^#+ (\d(?:\.\d+)?)/gm)].map(([, number]) => number))
+  const sources = readdirSync(packages, { recursive: true, encoding: 'utf8' }).filter(file => /^[\w-]+[\\/]src[\\/].*\.ts$/.test(file))
+  const cited = sources.flatMap(file => [...readFileSync(join(packages, file), 'utf8').matchAll(/PROTOCOL §(\d(?:\.\d+)?)/g)].map(([, number]) => ({ file, number })))
+  for (const { file, number } of cited) t.ok(sections.has(number), `${file}: §${number}`)
+  for (const [, number] of protocol.matchAll(/\[§(\d(?:\.\d+)?)\]/g)) t.ok(sections.has(number), `PROTOCOL.md: §${number}`)
+  t.ok(cited.length > 10)
+})
+
+t.test('every link within PROTOCOL.md leads somewhere', async t => {
+  const anchors = new Set([...protocol.matchAll(/^#+ (.*)$/gm)].map(([, title]) => `#${title!.toLowerCase().replace(/[^\w\- ]/g, '').replaceAll(' ', '-')}`))
+  for (const [, anchor] of protocol.matchAll(/\]\((#[^)]*)\)/g)) t.ok(anchors.has(anchor!), `${anchor}`)
+})
+
+t.test('PROTOCOL.md knows every reason and every close code there is', async t => {
+  const reasons = [...new Set(vectors.frames.map(({ frame }) => frame.reason).filter(reason => typeof reason === 'string'))]
+  for (const reason of reasons) t.ok(protocol.includes(`\`${reason}\``) || protocol.includes(`"${reason}"`), reason)
+  for (const code of Object.values(closeCodes)) t.match(protocol, new RegExp(`^\\| [^|]*\\b${code}\\b`, 'm'), String(code))
 })
