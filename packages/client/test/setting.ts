@@ -1,6 +1,7 @@
 // What most tests begin with: a scripted server, a cable that speaks to it, and callbacks that can be waited for.
 import type { Test } from 'tap'
 import { WebSocket } from 'ws'
+import type { ServerOptions } from 'ws'
 import { Cable } from '../src/index.ts'
 import type { CableOptions, Callbacks } from '../src/index.ts'
 import { Inbox, ScriptedServer } from './scripted-server.ts'
@@ -37,8 +38,8 @@ export function ear (): Ear {
   }
 }
 
-export async function setting (t: Test, options: CableOptions = {}): Promise<{ server: ScriptedServer, cable: Cable }> {
-  const server = await ScriptedServer.start()
+export async function setting (t: Test, options: CableOptions = {}, serverOptions: ServerOptions = {}): Promise<{ server: ScriptedServer, cable: Cable }> {
+  const server = await ScriptedServer.start(serverOptions)
   const cable = new Cable({ url: server.url, WebSocket, random: () => 0, ...options })
   t.teardown(async () => {
     cable.disconnect()
@@ -49,3 +50,8 @@ export async function setting (t: Test, options: CableOptions = {}): Promise<{ s
 
 /** `connected` for the first time. */
 export const first = { reconnected: false, recovered: null, gap: false }
+
+/** What a promise that must fail fails with. */
+export function failure (promise: Promise<unknown>): Promise<unknown> {
+  return promise.then(value => { throw new Error(`it did not fail, but gave ${JSON.stringify(value)}`) }, (error: unknown) => error)
+}
