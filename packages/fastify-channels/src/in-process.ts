@@ -10,6 +10,7 @@ const SWEEP = 60_000
 /** The cable's default backend (guide §12: `Cable`). Correct and fast as long as every browser is connected to this process. */
 export class InProcessBackend implements CableBackend {
   readonly #history: History
+  readonly #listened = new Set<string>()
   #host: BackendHost | null = null
   #sweeper: NodeJS.Timeout | undefined
 
@@ -26,15 +27,17 @@ export class InProcessBackend implements CableBackend {
   publish (stream: string, json: string, { history, except }: Publication): Position | null {
     if (this.#host === null) throw new CableUnavailable('it is closed')
     const broadcast = history === null ? { at: null, json, except } : this.#history.append(stream, json, except, history)
-    this.#host.deliver(stream, broadcast)
+    if (this.#listened.has(stream)) this.#host.deliver(stream, broadcast)
     return broadcast.at
   }
 
   listen (stream: string): Position {
+    this.#listened.add(stream)
     return this.#history.listen(stream)
   }
 
   unlisten (stream: string): void {
+    this.#listened.delete(stream)
     this.#history.unlisten(stream)
   }
 
