@@ -85,6 +85,7 @@ async function run (t: Test, { log, port, connections }: Setting, protocol: stri
     ear.say([...row.leave ?? [], subscribe('fence')])
     heard.push(...await ear.hear(1), ...await ear.rest())
     const expected = [...row.hear, confirmed('fence')]
+    t.notMatch(JSON.stringify(heard), /SELECT|packages\/|\.ts:|node:internal/, 'nothing of the app’s inside is told')
     if (row.anyOrder) t.same(sorted(heard), sorted(expected), 'the answers, in any order, and the socket answers row 1')
     else t.same(heard, expected, 'the answers, and the socket answers row 1')
   }

@@ -196,7 +196,11 @@ export class Peer {
       if (bytes.length < start + length) return
       const payload = bytes.subarray(start, start + length)
       const opcode = bytes[0]! & 0x0f
-      if (opcode === opcodes.close) this.#closeCode = payload.length >= 2 ? payload.readUInt16BE() : 1005
+      if (opcode === opcodes.close) {
+        this.#closeCode = payload.length >= 2 ? payload.readUInt16BE() : 1005
+        // The one rule it keeps: otherwise every test would wait for the server's patience to end.
+        this.socket.end(frame(payload, { opcode }))
+      }
       this.#heard.push({ opcode, payload })
       this.#unread = bytes.subarray(start + length)
     }
