@@ -10,13 +10,16 @@ export interface Asset {
   readonly etag: string
 }
 
-/** The built client, so that a server always hands out the one that speaks its words. */
-export function readClient (): Asset {
-  const file = createRequire(import.meta.url).resolve('@fastify-channels/client/cable.js')
+/**
+ * The built client, so that a server always hands out the one that speaks its words.
+ * @param locate finds the file; throws or names one that is not there when nothing was built
+ */
+export function readClient (locate = () => createRequire(import.meta.url).resolve('@fastify-channels/client/cable.js')): Asset {
+  let body: Buffer
   try {
-    const body = readFileSync(file)
-    return { body, etag: `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"` }
-  } catch {
-    throw new InvalidOption(`the browser client is not built (${file}); run \`npm run build\`, or set client: false`)
+    body = readFileSync(locate())
+  } catch (error) {
+    throw new InvalidOption(`the browser client is not built (${(error as Error).message}); run \`npm run build\`, or set client: false`)
   }
+  return { body, etag: `"${createHash('sha256').update(body).digest('base64url').slice(0, 22)}"` }
 }

@@ -6,9 +6,13 @@ import { Socket } from 'node:net'
 export class Handshakes {
   readonly #ms: number
   readonly #sockets = new Set<Socket>()
+  #isClosed = false
   readonly #begin = (_request: IncomingMessage, socket: Duplex): void => {
     // An injected handshake has no socket of Node's, and no stranger behind it.
-    if (socket instanceof Socket) this.#watch(socket)
+    if (!(socket instanceof Socket)) return
+    if (!this.#isClosed) this.#watch(socket)
+    // Fastify has answered 503 by then; nobody ends the socket of an answer that never was a request of Node's.
+    else setImmediate(() => socket.destroySoon())
   }
 
   /** @param ms how long a handshake may take, the app's hooks included */
@@ -24,8 +28,9 @@ export class Handshakes {
     socket.removeListener('timeout', destroy)
   }
 
-  /** Ends the handshakes that still hang: nobody will answer them. */
+  /** Ends the handshakes that still hang: nobody will answer them. Whoever comes later is turned away. */
   close (): void {
+    this.#isClosed = true
     for (const socket of this.#sockets) socket.destroy()
   }
 
