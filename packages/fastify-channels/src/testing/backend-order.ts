@@ -70,18 +70,21 @@ export const orderChecks: ReadonlyMap<string, Check> = new Map<string, Check>([
       }
     }
     const talking = [talk(), talk()]
-    for (let round = 0; round < 20; round++) {
-      const before = a.heard(stream).length
-      const since = await a.listen(stream)
-      assert.ok(isPosition(since), 'listen says where it begins')
-      await a.hears(stream, before + 5)
-      const upTo = parsePosition(await b.publish(stream, '"last"', kept))!
-      await a.until(() => (parsePosition(a.heard(stream).at(-1)?.at)?.offset ?? 0) >= upTo.offset, 'the last broadcast')
-      assertRun(a.heard(stream).slice(before).map(({ at }) => at), since)
-      await a.unlisten(stream)
+    try {
+      for (let round = 0; round < 20; round++) {
+        const before = a.heard(stream).length
+        const since = await a.listen(stream)
+        assert.ok(isPosition(since), 'listen says where it begins')
+        await a.hears(stream, before + 5)
+        const upTo = parsePosition(await b.publish(stream, '"last"', kept))!
+        await a.until(() => (parsePosition(a.heard(stream).at(-1)?.at)?.offset ?? 0) >= upTo.offset, 'the last broadcast')
+        assertRun(a.heard(stream).slice(before).map(({ at }) => at), since)
+        await a.unlisten(stream)
+      }
+    } finally {
+      talkers.abort()
+      await Promise.all(talking)
     }
-    talkers.abort()
-    await Promise.all(talking)
   }],
 
   ['what is not kept has no position, and is heard in its turn', async (a, b) => {

@@ -4,22 +4,22 @@ import fastify from 'fastify'
 import type { Position } from '@fastify-channels/protocol'
 import type { BackendHealth, Broadcast, CableBackend, Eventually, Retention } from '../backend.ts'
 
-/** How long a fact may take to come true, in milliseconds. */
-const PATIENCE = 5000
-
 export class Process {
   /** Every broadcast by its stream. */
   readonly streams = new Map<string, Broadcast[]>()
   readonly controls: string[] = []
   readonly gaps: Array<readonly [stream: string, at: Position | null]> = []
   readonly #backend: CableBackend
+  readonly #patience: number
 
-  private constructor (backend: CableBackend) {
+  private constructor (backend: CableBackend, patience: number) {
     this.#backend = backend
+    this.#patience = patience
   }
 
-  static async open (backend: CableBackend): Promise<Process> {
-    const process = new Process(backend)
+  /** @param patience how long a fact may take to come true, in milliseconds */
+  static async open (backend: CableBackend, patience: number): Promise<Process> {
+    const process = new Process(backend, patience)
     const app = fastify()
     await backend.open({
       app,
@@ -46,9 +46,9 @@ export class Process {
 
   /** Waits for a fact. */
   async until (isSo: () => Eventually<boolean>, what: string | (() => string)): Promise<void> {
-    const deadline = performance.now() + PATIENCE
+    const deadline = performance.now() + this.#patience
     while (!await isSo()) {
-      if (performance.now() > deadline) throw new Error(`waited ${PATIENCE} ms for ${typeof what === 'string' ? what : what()}`)
+      if (performance.now() > deadline) throw new Error(`waited ${this.#patience} ms for ${typeof what === 'string' ? what : what()}`)
       await pause(1)
     }
   }

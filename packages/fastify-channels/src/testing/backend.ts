@@ -13,6 +13,8 @@ export interface BackendSetup {
    * Without `b`, `a` is a backend for a single process.
    */
   readonly open: () => Eventually<{ readonly a: CableBackend, readonly b?: CableBackend }>
+  /** How long anything may take that must happen, in milliseconds; default 5000. */
+  readonly patience?: number
 }
 
 /** One promise, and what shows whether it is kept: `run` rejects where it is not. */
@@ -27,19 +29,22 @@ export interface BackendCheck {
  * @example
  * for (const { name, run } of checkBackend({ open: () => ({ a: myBackend(), b: myBackend() }) })) test(name, run)
  */
-export function checkBackend ({ open }: BackendSetup): BackendCheck[] {
+export function checkBackend ({ open, patience = 5000 }: BackendSetup): BackendCheck[] {
   return [...orderChecks, ...historyChecks, ...listeningChecks].map(([name, check]) => ({
     name,
     run: async () => {
-      const backends = await open()
-      const a = await Process.open(backends.a)
-      const b = backends.b === undefined ? a : await Process.open(backends.b)
+      const { a, b } = await open()
+      const first = await Process.open(a, patience)
       try {
-        await check(a, b)
-        assert.deepEqual([...a.gaps, ...b.gaps], [], 'a gap was said and nothing was lost')
+        const second = b === undefined ? first : await Process.open(b, patience)
+        try {
+          await check(first, second)
+          assert.deepEqual([...first.gaps, ...second.gaps], [], 'a gap was said and nothing was lost')
+        } finally {
+          await second.close()
+        }
       } finally {
-        await a.close()
-        await b.close()
+        await first.close()
       }
     }
   }))
