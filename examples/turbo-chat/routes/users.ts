@@ -26,5 +26,5 @@ export async function userRoutes (app: FastifyInstance): Promise<void> {
   // An update is the same for everybody, so it cannot say whose it is to whom. This does; the routes are what keeps others out.
   app.get<{ Params: { id: number } }>('/users/:id/own.css', { schema: { params: { type: 'object', properties: { id: idSchema } } }, config: { cable: false } }, (request, reply) =>
     reply.type('text/css; charset=utf-8').header('cache-control', 'max-age=86400')
-      .send(`.by-${request.params.id} { --side: flex-end; --bubble: var(--own); --on-bubble: var(--on-own); --tools: flex; }\n`))
+      .send(`.by-${request.params.id} { --side: flex-end; --face: none; --align: end; --push: auto; --bubble: var(--own); --on-bubble: var(--on-own); --corners: 1.125rem 1.125rem 0.3125rem; --tools: flex; }\n`))
 }
