@@ -70,9 +70,11 @@ function readSummary (file, output) {
 if (await step('install', install)) {
   await step('build', build)
   await step('components', provide)
-  await step('house', house)
-  await step('lint', () => tool('eslint', 'eslint', ['.']))
-  await step('types', () => tool('typescript-native', 'tsc', ['-b']))
+  await Promise.all([
+    step('house', house),
+    step('lint', () => tool('eslint', 'eslint', ['.'])),
+    step('types', () => tool('typescript-native', 'tsc', ['-b']))
+  ])
   await step('tests', tests)
   await step('coverage', checkCoverage)
 } else {
