@@ -24,7 +24,7 @@ export function messageView ({ id, authorId, author, text, isEdited, at }: Messa
 
 export function editView ({ id, authorId, author, text }: Message, draft?: Draft): Html {
   return html`
-          <turbo-frame class="message editing by-${authorId}" id="message-${id}">
+          <turbo-frame class="message by-${authorId}" id="message-${id}">
             ${avatar(authorId, author)}
             <form class="editor" method="post" action="/messages/${id}">
               <label class="unseen" for="text-${id}">Message</label>

@@ -88,6 +88,8 @@ t.test('a view that cannot be rendered is said so', async t => {
   await app.register(view, { engine: { eta: new Eta() }, templates: views, layout: 'layout.eta' })
   await t.rejects(bare.append('messages', 'message.eta', { message }), { message: 'turboStream.append: the view "message.eta" is a whole page; an update needs a view without the layout' })
   await t.rejects(bare.append('messages', 'nowhere.eta', {}), 'what the engine says')
+  await app.register(view, { engine: { eta: new Eta() }, templates: views, propertyName: 'partial' })
+  t.match(await createTurboStream({ view: (app as any).partial }).append('messages', 'message.eta', { message }), '<template><li id="message-7">Ana: &lt;hello&gt;</li></template>')
 
   const other = createTurboStream({ view: (page, data) => html`<i>${page} ${JSON.stringify(data)}</i>` })
   t.match(await other.update('x', 'a', { b: '<' }), '<i>a {&#34;b&#34;:&#34;&#60;&#34;}</i>', 'any renderer will do')
