@@ -45,6 +45,11 @@ export class Commands {
     return this.#say(part, null, [this.publishCommand, channel, envelope])
   }
 
+  /** True in a cluster, where one command may not touch two parts. */
+  get isSharded (): boolean {
+    return isCluster(this.#client)
+  }
+
   get publishCommand (): 'spublish' | 'publish' {
     return isCluster(this.#client) ? 'spublish' : 'publish'
   }

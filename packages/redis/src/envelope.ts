@@ -1,5 +1,6 @@
 // A broadcast on its way through Redis: one line of JSON about it, then the payload as it is. Trusts nothing that comes back.
 import { isUtf8 } from 'node:buffer'
+import { randomBytes } from 'node:crypto'
 import { isObject, isPosition } from '@fastify-channels/protocol'
 import type { Broadcast } from 'fastify-channels'
 
@@ -35,6 +36,11 @@ export function readEnvelope (app: string, bytes: Buffer): Envelope | null {
   const { v, a, i, x, at } = head
   if (v !== VERSION || a !== app || !isShort(i) || (x !== null && !isShort(x)) || (at !== null && !isPosition(at))) return null
   return { id: i, broadcast: { at, json: text.slice(end + 1), except: x } }
+}
+
+/** A name nothing had before: for the numbering of a stream, or an author of envelopes. */
+export function newEpoch (): string {
+  return randomBytes(6).toString('base64url')
 }
 
 /** True for text that may stand in a frame. */

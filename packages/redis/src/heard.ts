@@ -121,11 +121,20 @@ export class Heard {
       this.#settle?.(format(at))
       this.#settle = null
     } else if (missed === null) {
-      this.#lose(at)
+      this.#lose(this.#waitingBefore(at))
     } else {
       for (const envelope of missed) this.#deliver(envelope)
     }
     this.#release(false)
+  }
+
+  /** What waits is here already: only what came before it is lost. */
+  #waitingBefore (at: Place): Place {
+    for (const { broadcast } of this.#waiting ?? []) {
+      const place = parsePosition(broadcast.at)
+      if (place?.epoch === at.epoch && place.offset <= at.offset) return { epoch: at.epoch, offset: place.offset - 1 }
+    }
+    return at
   }
 
   /** Lets what waited through; `isTired` gives up what is still missing between. */

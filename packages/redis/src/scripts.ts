@@ -1,4 +1,4 @@
-// What Redis does in one step. KEYS: meta, history, epoch of the part.
+// What Redis does in one step. A stream's KEYS: meta, history, epoch of its part.
 import { createHash } from 'node:crypto'
 
 /** A Lua script and the name Redis remembers it by. */
@@ -14,11 +14,11 @@ const EPOCH = REMEMBERED - 60 * 60 * 1000
 
 // A stream that never spoke stands at 0 of its part's epoch, and costs no key.
 const partEpoch = `
-local function partEpoch (candidate)
-  local epoch = redis.call('GET', KEYS[3])
+local function partEpoch (key, candidate)
+  local epoch = redis.call('GET', key)
   if not epoch then
     epoch = candidate
-    redis.call('SET', KEYS[3], epoch, 'PX', ${EPOCH})
+    redis.call('SET', key, epoch, 'PX', ${EPOCH})
   end
   return epoch
 end
@@ -32,7 +32,7 @@ export const publish = script(`${partEpoch}
 local epoch = redis.call('HGET', KEYS[1], 'e')
 if not epoch then
   -- A history without its meta: what is left of an epoch that must not go on.
-  epoch = redis.call('DEL', KEYS[2]) == 1 and ARGV[1] or partEpoch(ARGV[1])
+  epoch = redis.call('DEL', KEYS[2]) == 1 and ARGV[1] or partEpoch(KEYS[3], ARGV[1])
   redis.call('HSET', KEYS[1], 'e', epoch)
 end
 local at = epoch .. '.' .. string.format('%.0f', redis.call('HINCRBY', KEYS[1], 'o', 1))
@@ -51,20 +51,28 @@ return at
 `)
 
 /**
- * Where a stream stands and, where asked from an offset of its epoch, all it still has after that: epoch, offset, envelopes.
- * ARGV: an epoch to begin with, the epoch asked for or '', the offset after which, the offset up to which or ''.
+ * Where streams stand and, where asked from an offset of a stream's epoch, all it still has after that: epoch, offset, envelopes of each.
+ * ARGV: an epoch to begin with; then of each stream the epoch asked for or '', the offset after which, the offset up to which or ''.
  */
 export const read = script(`${partEpoch}
-local meta = redis.call('HMGET', KEYS[1], 'e', 'o')
-if not meta[1] then return { partEpoch(ARGV[1]), '0', {} } end
-local kept = {}
-if meta[1] == ARGV[2] then
-  local newer = 0
-  if ARGV[4] ~= '' then newer = tonumber(meta[2]) - tonumber(ARGV[4]) end
-  local after = tonumber(meta[2]) - tonumber(ARGV[3])
-  if newer >= 0 and after > newer then kept = redis.call('LRANGE', KEYS[2], -after, -newer - 1) end
+local function readOne (meta, history, part, epoch, since, upTo)
+  local at = redis.call('HMGET', meta, 'e', 'o')
+  if not at[1] then return { partEpoch(part, ARGV[1]), '0', {} } end
+  local kept = {}
+  if at[1] == epoch then
+    local newer = 0
+    if upTo ~= '' then newer = tonumber(at[2]) - tonumber(upTo) end
+    local after = tonumber(at[2]) - tonumber(since)
+    if newer >= 0 and after > newer then kept = redis.call('LRANGE', history, -after, -newer - 1) end
+  end
+  return { at[1], at[2], kept }
 end
-return { meta[1], meta[2], kept }
+local found = {}
+for i = 1, #KEYS / 3 do
+  local k, a = 3 * i, 3 * i - 1
+  found[i] = readOne(KEYS[k - 2], KEYS[k - 1], KEYS[k], ARGV[a], ARGV[a + 1], ARGV[a + 2])
+end
+return found
 `)
 
 function script (source: string): Script {
