@@ -5,6 +5,7 @@ import formbody from '@fastify/formbody'
 import Fastify from 'fastify'
 import type { FastifyError, FastifyInstance, FastifyServerOptions } from 'fastify'
 import channels, { current } from 'fastify-channels'
+import type { CableBackend } from 'fastify-channels'
 import { ChatChannel } from './channels/chat-channel.ts'
 import type { Database } from './database.ts'
 import { assetRoutes } from './routes/assets.ts'
@@ -20,6 +21,8 @@ export interface ChatOptions {
   readonly database: Database
   /** Signs the session cookie. Without one, everybody is logged out when the app stops. */
   readonly secret?: string | undefined
+  /** How broadcasts reach the other processes. Without one, there are none. */
+  readonly cable?: CableBackend | undefined
   /** True: the session cookie travels over HTTPS only. */
   readonly isProduction?: boolean
   readonly logger?: FastifyServerOptions['logger']
@@ -35,7 +38,7 @@ declare module 'fastify' {
   }
 }
 
-export async function buildApp ({ database, secret = randomBytes(32).toString('hex'), isProduction = false, logger = false }: ChatOptions): Promise<FastifyInstance> {
+export async function buildApp ({ database, secret = randomBytes(32).toString('hex'), cable, isProduction = false, logger = false }: ChatOptions): Promise<FastifyInstance> {
   const app = Fastify({ logger: logger ?? false })
   app.decorate('database', database)
   app.decorateReply('page', function (page) {
@@ -48,7 +51,8 @@ export async function buildApp ({ database, secret = randomBytes(32).toString('h
     channels: { ChatChannel },
     actions: 'declared',
     session: { cookie: 'session', userId: id => findSession(database, id) },
-    findUser: id => findUser(database, id)
+    findUser: id => findUser(database, id),
+    ...cable && { cable }
   })
 
   // Scripts, styles and sockets come from here and nowhere else.

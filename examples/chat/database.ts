@@ -1,55 +1,67 @@
-// The database: Postgres inside this process, with its tables and, when it is new, some people who have already talked.
+// The database: Postgres inside this process or at an address, with its tables and, when it is new, some people who have already talked.
 import { PGlite } from '@electric-sql/pglite'
 import { hashPassword } from './passwords.ts'
+import { connectPostgres } from './postgres.ts'
 
-export type Database = PGlite
 /** What a query needs: the database, or a transaction of it. */
-export type Queries = Pick<Database, 'query'>
+export interface Queries {
+  query: <Row>(sql: string, params?: any[]) => Promise<{ rows: Row[] }>
+}
+
+export interface Database extends Queries {
+  /** Runs `work` in a transaction: when it throws, nothing of it happened. */
+  transaction: <T>(work: (transaction: Queries) => Promise<T>) => Promise<T>
+  close: () => Promise<void>
+}
 
 /** Everybody's password in the seeded database. */
 export const password = 'channels'
 
-/** Opens the database in a folder, or in memory. */
-export async function openDatabase (folder?: string): Promise<Database> {
-  const database = await PGlite.create(folder ?? 'memory://')
-  await database.exec(schema)
-  const { rows } = await database.query('select 1 from users limit 1')
-  if (rows.length === 0) await seed(database)
+/** Opens the database at a `postgres:` address, in a folder, or in memory. */
+export async function openDatabase (where = 'memory://'): Promise<Database> {
+  const database: Database = /^postgres(ql)?:/.test(where) ? connectPostgres(where) : await PGlite.create(where)
+  await database.transaction(async transaction => {
+    // One process at a time: of two that start together, the second finds everything made.
+    await transaction.query('select pg_advisory_xact_lock(1)')
+    for (const statement of schema) await transaction.query(statement)
+    const { rows } = await transaction.query('select 1 from users limit 1')
+    if (rows.length === 0) await seed(transaction)
+  })
   return database
 }
 
-const schema = `
-  create table if not exists users (
+const schema = [
+  `create table if not exists users (
     id integer primary key generated always as identity,
     login text not null unique,
     password text not null
-  );
-  create table if not exists sessions (
+  )`,
+  `create table if not exists sessions (
     id text primary key,
     user_id integer not null references users,
     started_at timestamptz not null default now()
-  );
-  create table if not exists rooms (
+  )`,
+  `create table if not exists rooms (
     id integer primary key generated always as identity,
     name text not null,
     topic text not null,
     is_private boolean not null default false,
     spoken_at timestamptz not null default now()
-  );
-  create table if not exists members (
+  )`,
+  `create table if not exists members (
     room_id integer not null references rooms,
     user_id integer not null references users,
     primary key (room_id, user_id)
-  );
-  create table if not exists messages (
+  )`,
+  `create table if not exists messages (
     id integer primary key generated always as identity,
     room_id integer not null references rooms,
     author_id integer not null references users,
     text text not null,
     written_at timestamptz not null default now()
-  );
-  create index if not exists messages_of_room on messages (room_id, id);
-`
+  )`,
+  'create index if not exists messages_of_room on messages (room_id, id)'
+]
 
 const people = ['ana', 'ben', 'cleo']
 
@@ -93,22 +105,20 @@ const rooms = [
   }
 ]
 
-async function seed (database: Database): Promise<void> {
-  await database.transaction(async transaction => {
-    for (const login of people) {
-      await transaction.query('insert into users (login, password) values ($1, $2)', [login, await hashPassword(password)])
+async function seed (transaction: Queries): Promise<void> {
+  for (const login of people) {
+    await transaction.query('insert into users (login, password) values ($1, $2)', [login, await hashPassword(password)])
+  }
+  for (const [hours, { name, topic, members, isPrivate = false, messages }] of rooms.entries()) {
+    // The last of these rooms spoke last.
+    const at = (index: number) => new Date(Date.now() - ((rooms.length - hours) * 60 - index * 4) * 60_000)
+    const { rows: [room] } = await transaction.query<{ id: number }>(
+      'insert into rooms (name, topic, is_private, spoken_at) values ($1, $2, $3, $4) returning id', [name, topic, isPrivate, at(messages.length)])
+    for (const login of members) {
+      await transaction.query('insert into members select $1, id from users where login = $2', [room!.id, login])
     }
-    for (const [hours, { name, topic, members, isPrivate = false, messages }] of rooms.entries()) {
-      // The last of these rooms spoke last.
-      const at = (index: number) => new Date(Date.now() - ((rooms.length - hours) * 60 - index * 4) * 60_000)
-      const { rows: [room] } = await transaction.query<{ id: number }>(
-        'insert into rooms (name, topic, is_private, spoken_at) values ($1, $2, $3, $4) returning id', [name, topic, isPrivate, at(messages.length)])
-      for (const login of members) {
-        await transaction.query('insert into members select $1, id from users where login = $2', [room!.id, login])
-      }
-      for (const [index, [login, text]] of messages.entries()) {
-        await transaction.query('insert into messages (room_id, author_id, text, written_at) select $1, id, $3, $4 from users where login = $2', [room!.id, login, text, at(index)])
-      }
+    for (const [index, [login, text]] of messages.entries()) {
+      await transaction.query('insert into messages (room_id, author_id, text, written_at) select $1, id, $3, $4 from users where login = $2', [room!.id, login, text, at(index)])
     }
-  })
+  }
 }
