@@ -61,3 +61,10 @@ export function subscriberClient (source: string | Redis): Redis {
 export function isCluster (source: Redis | Cluster): source is Cluster {
   return source.isCluster
 }
+
+/** Where a client connects to, without its password. */
+export function addressOf (client: Redis | Cluster): string {
+  if (isCluster(client)) return 'the cluster'
+  const { path, sentinels, name, host, port } = client.options
+  return path ?? (sentinels ? `the Sentinel's "${name}"` : `${host}:${port}`)
+}

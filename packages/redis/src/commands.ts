@@ -105,8 +105,10 @@ export class Commands {
   }
 
   #fail (batch: readonly Waiting[], error: Error): void {
-    for (const { reject } of batch) reject(new CableUnavailable(error.message))
-    if (error.message === 'Command timed out') this.#ask()
+    const isSilent = error.message === 'Command timed out'
+    const reason = isSilent ? 'Redis did not answer in time' : error.name === 'MaxRetriesPerRequestError' ? 'the connection ended' : error.message
+    for (const { reject } of batch) reject(new CableUnavailable(reason))
+    if (isSilent) this.#ask().catch(() => {})
   }
 
   /** After one silence nobody waits for a second one: the link is down until it answers again. */

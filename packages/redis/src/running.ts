@@ -1,9 +1,8 @@
 // An opened backend: its connections, and what happens when one of them ends, is silent, or comes back. Numbers and orders nothing itself.
 import type { Position } from '@fastify-channels/protocol'
 import type { BackendHealth, BackendHost } from 'fastify-channels'
-import type { Cluster, Redis } from 'ioredis'
 import { Aside } from './aside.ts'
-import { commandClient, isCluster } from './client.ts'
+import { addressOf, commandClient, isCluster } from './client.ts'
 import { Commands } from './commands.ts'
 import { isJson, readEnvelope } from './envelope.ts'
 import { RedisUnreachable } from './errors.ts'
@@ -195,11 +194,4 @@ export class Running {
       this.#host.log.error({ err: error }, 'a broadcast could not be delivered')
     }
   }
-}
-
-/** Where a client connects to, without its password. */
-function addressOf (client: Redis | Cluster): string {
-  if (isCluster(client)) return 'the cluster'
-  const { path, sentinels, name, host, port } = client.options
-  return path ?? (sentinels ? `the Sentinel's "${name}"` : `${host}:${port}`)
 }

@@ -119,7 +119,7 @@ export async function until (isSo: () => unknown, ms = 15_000): Promise<void> {
   }
 }
 
-async function freePort (): Promise<number> {
+export async function freePort (): Promise<number> {
   const server = createServer().listen(0, '127.0.0.1')
   await once(server, 'listening')
   const { port } = server.address() as AddressInfo
