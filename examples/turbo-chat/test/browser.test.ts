@@ -132,7 +132,7 @@ t.test('going back and forth leaves one subscription, and a page that comes back
   t.strictSame(await ana.locator('.probe').allTextContents(), [String(boat), 'rooms'])
 })
 
-t.test('a line that was cut is caught up', async t => {
+t.test('a line that was cut is caught up, and so is what came between the page and its subscription', async t => {
   const { built, url } = await listening(t)
   const [ana, cookies] = [await person(t, url, 'Zoe'), await comeIn(built, 'Ben')]
   const post = (text: string) => built.inject({ method: 'POST', url: `/rooms/${kitchen}/messages`, cookies, ...form({ text }) })
@@ -142,6 +142,16 @@ t.test('a line that was cut is caught up', async t => {
   await sees(ana, 'Said in the dark')
   await live(ana)
   t.equal((await shown(ana)).filter(text => text === 'Said in the dark').length, 1)
+
+  // The page is there, and its subscription is not.
+  await ana.route('**/cable.js', async route => {
+    await post('Said in between')
+    await route.continue()
+  })
+  await ana.reload()
+  await sees(ana, 'Said in between')
+  await live(ana)
+  t.strictSame((await shown(ana)).slice(-2), ['Said in the dark', 'Said in between'])
 })
 
 t.test('no page has a script of its own, nor what a visitor wrote as one', async t => {
