@@ -15,7 +15,7 @@ const chat = cable.subscribe('ChatChannel', { room_id: Number(room) }, {
   connected ({ recovered }) {
     showState('online', 'Online')
     // True: everything since the page was rendered, or since the connection broke, has been received already.
-    if (recovered !== true) catchUp()
+    if (recovered !== true || hole !== null) catchUp()
   },
   disconnected ({ willReconnect }) {
     hideTyping()
@@ -63,15 +63,20 @@ function showMessage (message) {
 find('newer').addEventListener('click', () => { log.scrollTop = 0 })
 log.addEventListener('scroll', () => { if (log.scrollTop > -100) find('newer').hidden = true })
 
+/** The id of the last message before a hole, until the hole is filled. */
+let hole = null
+
 /** Fetches what was said while nobody told us. */
 async function catchUp () {
-  const last = messages.lastElementChild?.dataset.id ?? 0
-  const response = await fetch(`/rooms/${room}/messages?after=${last}`)
-  if (!response.ok || response.redirected) return
+  hole ??= messages.lastElementChild?.dataset.id ?? 0
+  // Without an answer the hole stays: the next connection asks again.
+  const response = await fetch(`/rooms/${room}/messages?after=${hole}`).catch(() => null)
+  if (!response?.ok || response.redirected) return
   const { messages: missed, isComplete } = await response.json()
   // Too much was said to fill the hole: the latest are shown, and nothing pretends that they follow what was here.
   if (!isComplete) messages.replaceChildren()
   missed.forEach(showMessage)
+  hole = null
 }
 
 // views/avatar.ts chooses in the same way.
@@ -82,11 +87,13 @@ function colorOf (login) {
 // --- The composer.
 
 const maxLength = 2000
+const unsure = 'The connection broke just then. If your message does not appear, send it again.'
 const problems = {
   empty: 'There is nothing to send yet.',
   too_long: `This is too long: a message has at most ${maxLength.toLocaleString('en')} characters.`,
   rate_limited: 'That was a little fast. Wait a moment, then send it again.',
-  disconnected: 'The connection broke just then. If your message does not appear, send it again.'
+  disconnected: unsure,
+  timeout: unsure
 }
 
 let isSending = false

@@ -132,7 +132,14 @@ t.test('a server that starts anew has forgotten what was said, and the page asks
   await built.close()
   const next = await listening(t)
   await post(next.built, 'ben', lobby, 'the first words of the new one')
+  await ana.route('**/messages?*', route => route.abort(), { times: 1 })
+  const unanswered = ana.waitForEvent('requestfailed')
   await cable.plug(next.url)
+  await unanswered
+  await state(ana, 'online')
+  t.equal((await shown(ana)).length, before.length)
+  // Whoever got no answer asks again with the next connection, though that one has missed nothing.
+  for (const socket of next.built.websocketServer.clients) socket.terminate()
   await sees(ana, 'the first words of the new one')
   await state(ana, 'online')
   await post(next.built, 'ben', lobby, 'live')
