@@ -35,6 +35,8 @@ export class Connection implements Visitor, IntakeOwner {
   #id: string | null = null
   #expiry: NodeJS.Timeout | undefined
   #closeReason: EndReason = 'close'
+  /** Those who are pinged in the same second. */
+  beat: Set<Connection> | null = null
   /** Pings since the peer was last heard. */
   missed = 0
   /** Since when a message has been arriving, as far as heartbeats saw. */

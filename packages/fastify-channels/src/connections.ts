@@ -1,6 +1,7 @@
-// All connections of this process, and those of each user, session and address. Never looks inside one.
+// All connections of this process, and those of each user and address. Never looks inside one.
 import type { Control, Matcher } from './control.ts'
 import type { Connection } from './connection.ts'
+import { Heartbeat } from './heartbeat.ts'
 import type { Limits } from './limits.ts'
 
 /** Milliseconds between the farewells of two clients of a stopping server. */
@@ -14,9 +15,9 @@ interface Recent {
 
 export class Connections {
   readonly #limits: Limits
-  readonly #all = new Set<Connection>()
+  /** All of them: the wheel of their heartbeats is the one list that is kept. */
+  readonly #all = new Heartbeat()
   readonly #byUser = new Index()
-  readonly #bySession = new Index()
   readonly #byAddress = new Index()
   readonly #ending = new Set<Promise<void>>()
   #recent: Recent[] = []
@@ -31,27 +32,26 @@ export class Connections {
   }
 
   [Symbol.iterator] (): Iterator<Connection> {
-    return this.#all.values()
+    return this.#all[Symbol.iterator]()
   }
 
   /** How many connections come from an address. */
   from (address: string): number {
-    return this.#byAddress.get(address).size
+    return this.#byAddress.count(address)
   }
 
   /** The ids of all sessions that are connected. */
   get sessions (): string[] {
-    return this.#bySession.keys
+    return [...new Set([...this.#all].flatMap(({ session }) => session.id ?? []))]
   }
 
   /** @param since when its handshake began, as `performance.now()` counts */
   add (connection: Connection, since: number): void {
     const { session, request } = connection
     this.#all.add(connection)
-    this.#bySession.add(session.id, connection)
     this.#byAddress.add(request.ip, connection)
-    const own = this.#byUser.add(session.userId, connection)
-    if (own !== null && own.size > this.#limits.connectionsPerUser) [...own].find(({ isClosed }) => !isClosed)?.replace()
+    this.#byUser.add(session.userId, connection)
+    if (session.userId !== null && this.#byUser.count(session.userId) > this.#limits.connectionsPerUser) this.#byUser.get(session.userId).find(({ isClosed }) => !isClosed)?.replace()
     connection.begin()
     // A logout while its session was being read was not for any connection yet: it is for this one.
     for (const { at, control } of this.#recent) if (at >= since && matches(control.filter, connection)) this.#carryOut(control, connection)
@@ -59,10 +59,9 @@ export class Connections {
 
   /** The socket of a connection is closed: its subscriptions end. */
   remove (connection: Connection): void {
-    if (!this.#all.delete(connection)) return
+    if (!this.#all.remove(connection)) return
     const { session, request } = connection
     this.#byUser.remove(session.userId, connection)
-    this.#bySession.remove(session.id, connection)
     this.#byAddress.remove(request.ip, connection)
     const ending = connection.closed().finally(() => this.#ending.delete(ending))
     this.#ending.add(ending)
@@ -84,7 +83,7 @@ export class Connections {
 
   /** Ends the connections of a session that is over. */
   logOut (sessionId: string): void {
-    for (const connection of this.#bySession.get(sessionId)) connection.logOut()
+    for (const connection of this.#matching({ by: 'sessionId', id: sessionId })) connection.logOut()
   }
 
   /** Sends everybody away because the server stops, each with a time of its own to come back; who has not gone `grace` milliseconds after is cut off. */
@@ -100,12 +99,9 @@ export class Connections {
     await this.ended()
   }
 
-  #matching ({ by, id }: Matcher): Iterable<Connection> {
-    switch (by) {
-      case 'userId': return [...this.#byUser.get(id)]
-      case 'sessionId': return [...this.#bySession.get(id)]
-      case 'connectionId': return [...this.#all].filter(connection => connection.isCalled(id))
-    }
+  // Only users are looked up often enough to be worth an index.
+  #matching (filter: Matcher): Connection[] {
+    return filter.by === 'userId' ? this.#byUser.get(filter.id) : [...this.#all].filter(connection => matches(filter, connection))
   }
 
   #carryOut (control: Control, connection: Connection): void {
@@ -122,30 +118,33 @@ function matches ({ by, id }: Matcher, connection: Connection): boolean {
   }
 }
 
-const none: ReadonlySet<Connection> = new Set()
-
-/** Connections by one of their names. */
+/** Connections by one of their names. A name that only one has costs no set. */
 class Index {
-  readonly #sets = new Map<string, Set<Connection>>()
+  readonly #named = new Map<string, Connection | Set<Connection>>()
 
-  get keys (): string[] {
-    return [...this.#sets.keys()]
+  /** Those of that name, the oldest first. */
+  get (name: string): Connection[] {
+    const found = this.#named.get(name)
+    return found === undefined ? [] : found instanceof Set ? [...found] : [found]
   }
 
-  get (name: string): ReadonlySet<Connection> {
-    return this.#sets.get(name) ?? none
+  count (name: string): number {
+    const found = this.#named.get(name)
+    return found === undefined ? 0 : found instanceof Set ? found.size : 1
   }
 
-  add (name: string | null | undefined, connection: Connection): ReadonlySet<Connection> | null {
-    if (name === null || name === undefined) return null
-    let set = this.#sets.get(name)
-    if (set === undefined) this.#sets.set(name, set = new Set())
-    return set.add(connection)
+  add (name: string | null | undefined, connection: Connection): void {
+    if (name === null || name === undefined) return
+    const found = this.#named.get(name)
+    if (found === undefined) this.#named.set(name, connection)
+    else if (found instanceof Set) found.add(connection)
+    else this.#named.set(name, new Set([found, connection]))
   }
 
   remove (name: string | null | undefined, connection: Connection): void {
     if (name === null || name === undefined) return
-    const set = this.#sets.get(name)
-    if (set?.delete(connection) && set.size === 0) this.#sets.delete(name)
+    const found = this.#named.get(name)
+    if (found instanceof Set) found.delete(connection)
+    if (found === connection || (found instanceof Set && found.size === 0)) this.#named.delete(name)
   }
 }

@@ -7,6 +7,7 @@ import { hostCheck } from './host.ts'
 import type { Resolved } from './options.ts'
 import { Complaints, originCheck } from './origin.ts'
 import type { ReadSession, Session } from './session.ts'
+import { releaseHandshake } from './websocket.ts'
 
 /** What a handshake found out about its visitor. */
 export interface Handshake {
@@ -67,7 +68,11 @@ export function mountEndpoint (app: FastifyInstance, { path, origin, hosts, limi
     handler: (_request, reply) => refuse(reply.header('upgrade', 'websocket'), 426, 'this is the address of a WebSocket'),
     wsHandler: (socket, request) => {
       handshakes.done(request.raw.socket)
-      open(socket, request, (request as Shaken)[kHandshake])
+      const { [kHandshake]: handshake } = request as Shaken
+      // The request stays for the life of its connection; this is done.
+      Object.assign(request, { [kHandshake]: null })
+      releaseHandshake(request.raw)
+      open(socket, request, handshake)
     }
   })
 }

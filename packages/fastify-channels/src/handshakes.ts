@@ -5,7 +5,9 @@ import { Socket } from 'node:net'
 
 export class Handshakes {
   readonly #ms: number
-  readonly #sockets = new Set<Socket>()
+  /** Each with the time at which it is cut; the oldest first. One timer for all, so that an open connection keeps nothing of it. */
+  readonly #deadlines = new Map<Socket, number>()
+  #timer: NodeJS.Timeout | undefined
   #isClosed = false
   readonly #begin = (_request: IncomingMessage, socket: Duplex): void => {
     // An injected handshake has no socket of Node's, and no stranger behind it.
@@ -15,33 +17,48 @@ export class Handshakes {
     else setImmediate(() => socket.destroySoon())
   }
 
+  readonly #forget: (this: Socket) => void
+
   /** @param ms how long a handshake may take, the app's hooks included */
   constructor (server: Server, ms: number) {
-    this.#ms = ms === Infinity ? 0 : ms
+    this.#ms = ms
+    const deadlines = this.#deadlines
+    this.#forget = function () { deadlines.delete(this) }
     server.on('upgrade', this.#begin)
   }
 
-  /** The handshake is over; ws has taken the socket and cleared its time-out. */
+  /** The handshake is over. */
   done (socket: Duplex | undefined): void {
     if (!(socket instanceof Socket)) return
-    this.#sockets.delete(socket)
-    socket.removeListener('timeout', destroy)
+    this.#deadlines.delete(socket)
+    socket.removeListener('close', this.#forget)
   }
 
   /** Ends the handshakes that still hang: nobody will answer them. Whoever comes later is turned away. */
   close (): void {
     this.#isClosed = true
-    for (const socket of this.#sockets) socket.destroy()
+    clearTimeout(this.#timer)
+    for (const socket of this.#deadlines.keys()) socket.destroy()
   }
 
   #watch (socket: Socket): void {
-    this.#sockets.add(socket)
-    socket.once('close', () => this.#sockets.delete(socket))
-    socket.setTimeout(this.#ms)
-    socket.once('timeout', destroy)
+    this.#deadlines.set(socket, performance.now() + this.#ms)
+    socket.once('close', this.#forget)
+    if (this.#ms !== Infinity && this.#deadlines.size === 1) this.#wait()
   }
-}
 
-function destroy (this: Socket): void {
-  this.destroy()
+  #wait (): void {
+    const [deadline] = this.#deadlines.values()
+    if (deadline === undefined) return
+    clearTimeout(this.#timer)
+    this.#timer = setTimeout(() => {
+      const now = performance.now()
+      for (const [socket, deadline] of this.#deadlines) {
+        if (deadline > now) break
+        this.#deadlines.delete(socket)
+        socket.destroy()
+      }
+      this.#wait()
+    }, Math.max(1, Math.ceil(deadline - performance.now()))).unref()
+  }
 }

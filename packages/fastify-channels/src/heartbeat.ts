@@ -1,4 +1,4 @@
-// Notices peers that vanished without a word: one timer for all connections, spread over the interval. Closes nothing that answers.
+// All connections on one wheel, so that one timer notices the peers that vanished without a word. Closes nothing that answers.
 import type { Connection } from './connection.ts'
 
 /** Seconds between two pings of one connection. */
@@ -7,24 +7,36 @@ const INTERVAL = 15
 /** A wheel with one slot per second: each connection is pinged when its slot comes by. */
 export class Heartbeat {
   readonly #slots: Array<Set<Connection>> = Array.from({ length: INTERVAL }, () => new Set())
-  readonly #slotOf = new WeakMap<Connection, Set<Connection>>()
   #second = 0
   #timer: NodeJS.Timeout | null = null
   #size = 0
+
+  /** How many there are. */
+  get size (): number {
+    return this.#size
+  }
+
+  * [Symbol.iterator] (): Iterator<Connection> {
+    for (const slot of this.#slots) yield * slot
+  }
 
   add (connection: Connection): void {
     // The slot that was passed last comes by last: a new connection has a whole interval to say something.
     const slot = this.#slots[this.#second]!
     slot.add(connection)
-    this.#slotOf.set(connection, slot)
+    connection.beat = slot
     this.#size++
     this.#timer ??= setInterval(() => this.#tick(), 1000).unref()
   }
 
-  remove (connection: Connection): void {
-    if (!this.#slotOf.get(connection)?.delete(connection) || --this.#size > 0) return
-    clearInterval(this.#timer!)
-    this.#timer = null
+  /** False for one that is not there. */
+  remove (connection: Connection): boolean {
+    if (!connection.beat?.delete(connection)) return false
+    if (--this.#size === 0) {
+      clearInterval(this.#timer!)
+      this.#timer = null
+    }
+    return true
   }
 
   #tick (): void {

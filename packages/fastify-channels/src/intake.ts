@@ -28,17 +28,16 @@ export class Intake {
   readonly #turns = new Turns()
   #pending = 0
   #isPaused = false
-  /** Commands that may come now, and when that was counted. */
-  #allowance: number
-  #countedAt = performance.now()
-  #complainedAt = -Infinity
+  // Whole milliseconds, here and below: most connections are idle, and a fraction would cost each of them an object.
+  /** When all that came would have come, at the rate that is allowed. */
+  #paidUntil = 0
+  #complainedAt = 0
   #violations = 0
   #violatedAt = 0
 
   constructor (owner: IntakeOwner, limits: Limits) {
     this.#owner = owner
     this.#limits = limits
-    this.#allowance = limits.commandBurst
   }
 
   /** True while the socket is not read because too much is under way. */
@@ -84,28 +83,33 @@ export class Intake {
   #isAllowed (): boolean {
     const { commandRate, commandBurst } = this.#limits
     if (commandRate === Infinity) return true
-    const now = performance.now()
-    this.#allowance = Math.min(commandBurst, this.#allowance + (now - this.#countedAt) / 1000 * commandRate)
-    this.#countedAt = now
-    if (this.#allowance < 1) return false
-    this.#allowance--
+    const now = clock()
+    const cost = 1000 / commandRate
+    const paidUntil = Math.max(this.#paidUntil, now)
+    // A burst borrows from the time to come.
+    if (paidUntil - now > (commandBurst - 1) * cost) return false
+    this.#paidUntil = Math.ceil(paidUntil + cost)
     return true
   }
 
   #complain (): void {
-    const now = performance.now()
-    if (now - this.#complainedAt < 1000) return
+    const now = clock()
+    if (this.#complainedAt !== 0 && now - this.#complainedAt < 1000) return
     this.#complainedAt = now
     this.#owner.refuse({ reason: 'rate_limited', id: null })
     this.#violate(FLOOD)
   }
 
   #violate (weight: number): void {
-    const now = performance.now()
+    const now = clock()
     if (now - this.#violatedAt > WINDOW) {
       this.#violatedAt = now
       this.#violations = 0
     }
     if ((this.#violations += weight) > this.#limits.violations) this.#owner.violated()
   }
+}
+
+function clock (): number {
+  return Math.floor(performance.now())
 }

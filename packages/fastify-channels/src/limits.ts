@@ -95,6 +95,8 @@ export function resolveLimits (options: LimitOptions = {}): Limits {
   for (const [name, value] of Object.entries(options)) {
     if (!Object.hasOwn(defaultLimits, name)) throw new InvalidOption(`limits.${name} is no limit; there are ${Object.keys(defaultLimits).join(', ')}`)
     if (value !== false && !(typeof value === 'number' && value >= 1)) throw new InvalidOption(`limits.${name} is a number from 1, or false for none`)
+    // Longer than a timer of Node's can be, and then it would fire at once.
+    if (name.endsWith('Timeout') && value !== false && value >= 2 ** 31) throw new InvalidOption(`limits.${name} is at most 2147483647 milliseconds (24 days), or false for none`)
     limits[name as keyof Limits] = value === false ? Infinity : value
   }
   return limits

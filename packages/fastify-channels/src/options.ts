@@ -16,31 +16,31 @@ import type { SessionOption, UserId } from './session.ts'
 
 export interface FastifyChannelsOptions {
   /** Where the socket is; default `/cable`. */
-  readonly path?: string
+  readonly path?: string | undefined
   /** Channels by the name clients use. More with `app.channel(Class)`, in any context. */
-  readonly channels?: { readonly [name: string]: ChannelClass }
+  readonly channels?: { readonly [name: string]: ChannelClass } | undefined
   /** Where the user's id comes from. Without it everybody is anonymous. */
-  readonly session?: SessionOption
+  readonly session?: SessionOption | undefined
   /** Loads the user of an id: before `subscribed()`, before every action, and once per request of a logged-in user. */
-  readonly findUser?: (userId: any) => Eventually<User | null | undefined>
+  readonly findUser?: ((userId: any) => Eventually<User | null | undefined>) | undefined
   /** How broadcasts cross processes; default: they do not leave this one. */
-  readonly cable?: CableBackend
+  readonly cable?: CableBackend | undefined
   /** `'declared'` refuses channels without `static actions`. */
-  readonly actions?: 'public' | 'declared'
+  readonly actions?: 'public' | 'declared' | undefined
   /** Which pages may connect; default: those of this very host. */
-  readonly origin?: OriginOption
+  readonly origin?: OriginOption | undefined
   /** The hosts this server answers to; default: any. Set it where visitors need no login and the server is inside a network. */
-  readonly hosts?: HostOption
+  readonly hosts?: HostOption | undefined
   /** How many broadcasts of a stream are kept for those who missed them, and for how many milliseconds; false: none. Default `{ size: 128, ttl: 300_000 }`. */
-  readonly history?: HistoryOption | ((stream: string) => HistoryOption)
+  readonly history?: HistoryOption | ((stream: string) => HistoryOption) | undefined
   /** What a peer too slow to follow hears of broadcasts without history; default `'latest'`. */
-  readonly slow?: SlowPolicy | ((stream: string) => SlowPolicy)
+  readonly slow?: SlowPolicy | ((stream: string) => SlowPolicy) | undefined
   /** What a stranger may hold. */
-  readonly limits?: LimitOptions
+  readonly limits?: LimitOptions | undefined
   /** The path of the browser client, or false not to serve it; default `/cable.js`. */
-  readonly client?: string | false
+  readonly client?: string | false | undefined
   /** With a secret, @fastify/cookie is registered with these options. */
-  readonly cookie?: FastifyCookieOptions
+  readonly cookie?: FastifyCookieOptions | undefined
 }
 
 /** What is kept of a stream. */

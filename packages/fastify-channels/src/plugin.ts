@@ -1,10 +1,12 @@
 // The plugin: decorates, mounts, hooks, and puts the house together; leaves the work to the floors below.
 import cluster from 'node:cluster'
+import type { EventEmitter } from 'node:events'
 import cookie from '@fastify/cookie'
 import websocket from '@fastify/websocket'
 import { dialects, plain } from '@fastify-channels/protocol'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import fp from 'fastify-plugin'
+import type { WebSocket } from 'ws'
 import { readClient } from './asset.ts'
 import { Cable } from './cable.ts'
 import type { ChannelClass } from './channel.ts'
@@ -14,7 +16,6 @@ import { Connections } from './connections.ts'
 import { readControl } from './control.ts'
 import { mountEndpoint } from './endpoint.ts'
 import { ForeignWebsocket, InvalidOption } from './errors.ts'
-import { Heartbeat } from './heartbeat.ts'
 import { InProcessBackend } from './in-process.ts'
 import { Listening } from './listening.ts'
 import { resolveOptions } from './options.ts'
@@ -25,7 +26,7 @@ import { SessionWatch } from './session-watch.ts'
 import { sessionReader, userFinder } from './session.ts'
 import { Streams } from './streams.ts'
 import { followVisitors } from './visitors.ts'
-import { claim, CLOSE_GRACE, isSetUp, refuseUpgradesElsewhere, websocketOptions } from './websocket.ts'
+import { CLOSE_GRACE, isSetUp, kConnection, refuseUpgradesElsewhere, websocketOptions } from './websocket.ts'
 
 /** The connections of an app, for the testing kit. */
 export const kConnections = Symbol('fastify-channels.connections')
@@ -48,6 +49,9 @@ declare module 'fastify' {
   }
 }
 
+/** A socket that carries a connection. */
+type Carried = WebSocket & { [kConnection]: Connection }
+
 async function channels (app: FastifyInstance, given: FastifyChannelsOptions): Promise<void> {
   const options = resolveOptions(given)
   const { limits, session, retentionOf } = options
@@ -57,7 +61,6 @@ async function channels (app: FastifyInstance, given: FastifyChannelsOptions): P
   if (options.cable === undefined && cluster.isWorker) app.log.warn('fastify-channels runs in a cluster worker with its in-process cable: broadcasts will not reach the other workers. Use a backend that crosses processes: cable: redisCable({ url })')
   const streams = new Streams()
   const connections = new Connections(limits)
-  const heartbeat = new Heartbeat()
   const registry = new Registry(options.declaredOnly)
   const cable = new Cable(backend, app.log, retentionOf)
   const premises: Premises = {
@@ -78,17 +81,16 @@ async function channels (app: FastifyInstance, given: FastifyChannelsOptions): P
   decorateReply(app)
   if (session !== undefined) followVisitors(app, session, readSession, premises.findUser)
   for (const [name, Class] of Object.entries(options.channels)) app.channel(Class, { name })
+  // Made once for all sockets: each finds its connection on itself.
+  const heard = function (this: Carried, data: Buffer, isBinary: boolean) { this[kConnection].receive(data, isBinary) }
+  const answered = function (this: Carried) { this[kConnection].missed = 0 }
+  const closed = function (this: Carried) { connections.remove(this[kConnection]) }
   mountEndpoint(app, options, readSession, connections, (socket, request, handshake) => {
     const dialect = dialects.get(socket.protocol) ?? plain
     const connection = new Connection(premises, socket, dialect, request, handshake.session)
-    claim(socket)
-    socket.on('message', (data: Buffer, isBinary: boolean) => connection.receive(data, isBinary))
-    socket.on('pong', () => { connection.missed = 0 })
-    socket.on('close', () => {
-      heartbeat.remove(connection)
-      connections.remove(connection)
-    })
-    heartbeat.add(connection)
+    Object.assign(socket, { [kConnection]: connection })
+    const events: EventEmitter = socket
+    events.on('message', heard).on('pong', answered).on('close', closed)
     connections.add(connection, handshake.since)
   })
   if (options.client !== false) serveClient(app, options.client)

@@ -37,8 +37,9 @@ export class Socket {
   readonly #limits: QueueLimits
   #batch: Batch | null = null
   #isOpen = true
-  /** Watches a congested peer; null while it follows. */
-  #stall: NodeJS.Timeout | null = null
+  #isCongested = false
+  /** Watches a congested peer. */
+  #stall: NodeJS.Timeout | undefined
 
   constructor (ws: WebSocket, limits: QueueLimits) {
     this.#ws = ws
@@ -59,7 +60,7 @@ export class Socket {
 
   /** The peer does not follow: what can be sent later should be. */
   get isCongested (): boolean {
-    return this.#stall !== null
+    return this.#isCongested
   }
 
   /** A message of the peer has begun to arrive and is not complete. */
@@ -96,7 +97,7 @@ export class Socket {
     }
     // Whoever is over the cap already is ended; one large batch for a peer that follows is not held against it.
     if (this.#raw.writableLength > this.#limits.sendQueueHard) return this.terminate()
-    if (!this.#raw.write(batch.bytes) && this.#stall === null && this.#raw.writableLength > this.#limits.sendQueueSoft) this.#congest(this.#raw)
+    if (!this.#raw.write(batch.bytes) && !this.#isCongested && this.#raw.writableLength > this.#limits.sendQueueSoft) this.#congest(this.#raw)
   }
 
   /** Writes what waits, then closes. The reason is cut to what a close frame holds: 123 bytes. */
@@ -118,7 +119,7 @@ export class Socket {
   closed (): void {
     this.#isOpen = false
     this.#batch = null
-    if (this.#stall !== null) clearInterval(this.#stall)
+    clearInterval(this.#stall)
   }
 
   /** Reads no more until `resume`. */
@@ -137,14 +138,17 @@ export class Socket {
 
   #congest (raw: NetSocket): void {
     let before = taken(raw)
-    this.#stall = setInterval(() => {
-      const now = taken(raw)
-      if (now === before) this.terminate()
-      before = now
-    }, this.#limits.stallTimeout).unref()
+    this.#isCongested = true
+    if (this.#limits.stallTimeout !== Infinity) {
+      this.#stall = setInterval(() => {
+        const now = taken(raw)
+        if (now === before) this.terminate()
+        before = now
+      }, this.#limits.stallTimeout).unref()
+    }
     raw.once('drain', () => {
-      clearInterval(this.#stall!)
-      this.#stall = null
+      clearInterval(this.#stall)
+      this.#isCongested = false
       if (this.#isOpen) this.drained()
     })
     this.congested()

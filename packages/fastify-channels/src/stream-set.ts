@@ -157,7 +157,8 @@ export class StreamSet implements Holder {
 
   #open (stream: string): void {
     const { listening, sink, dialect } = this.#subscriber
-    this.#live.push(stream)
+    // A list of its very length: most hold one stream for hours.
+    this.#live = [...this.#live, stream]
     listening.join(stream, this, dialect, this.#lane, sink)
   }
 

@@ -1,5 +1,5 @@
 // The subscriptions of one connection, by their keys: begins them, brings commands to them, ends them. Takes no turns itself.
-import type { Address, MessageCommand, RejectReason, SubscribeCommand, Tag, UnsubscribeCommand } from '@fastify-channels/protocol'
+import type { Address, MessageCommand, Params, RejectReason, SubscribeCommand, Tag, UnsubscribeCommand } from '@fastify-channels/protocol'
 import type { EndReason } from './channel.ts'
 import { encode } from './frame.ts'
 import type { Registry } from './registry.ts'
@@ -80,7 +80,10 @@ export class Subscriptions {
     if (this.#byKey.size >= limits.maxSubscriptions) return this.#reject(command, ref, 'too_many_subscriptions')
     const checked = registration.params === null ? { ok: true as const, value: params } : registration.params(params)
     if (!checked.ok) return this.#reject(command, ref, 'invalid_params')
-    const subscription = new Subscription(this.#building, this.#visitor, registration, { channel, params }, held(checked.value) as object, ref)
+    const own = held(checked.value) as Params
+    // Without a schema what the channel sees is what the client said: then one copy is enough.
+    const address = { channel: registration.name, params: registration.params === null ? own : params }
+    const subscription = new Subscription(this.#building, this.#visitor, registration, address, own, ref)
     this.#byKey.set(key, subscription)
     if (!await subscription.start(asked) && outlet.isOpen && this.#byKey.get(key) === subscription) this.#byKey.delete(key)
   }
@@ -102,9 +105,18 @@ export class Subscriptions {
   }
 }
 
+/** An object that inherits nothing, and that the engine keeps as small as any other. */
+class Bare {
+  [name: string]: unknown
+}
+Object.setPrototypeOf(Bare.prototype, null)
+delete (Bare.prototype as { constructor?: unknown }).constructor
+
 /** A copy of a client's value that nobody can change and that inherits nothing. */
 function held (value: unknown): unknown {
   if (Array.isArray(value)) return Object.freeze(value.map(held))
   if (typeof value !== 'object' || value === null) return value
-  return Object.freeze(Object.assign(Object.create(null), Object.fromEntries(Object.entries(value).map(([key, item]) => [key, held(item)]))))
+  const copy = new Bare()
+  for (const [name, item] of Object.entries(value)) copy[name] = held(item)
+  return Object.freeze(copy)
 }

@@ -4,17 +4,18 @@
 export type Task = () => Promise<void>
 
 export class Turns {
-  readonly #last = new Map<string, Promise<void>>()
+  // Made when somebody takes a turn and dropped when nobody does: most connections are silent most of the time.
+  #last: Map<string, Promise<void>> | null = null
 
   /** Runs `task` at once where nothing else of `key` runs or waits, else after that. Settles when it is done. */
   take (key: string, task: Task): Promise<void> {
-    return this.#follow(key, this.#last.get(key), task)
+    return this.#follow(key, this.#last?.get(key), task)
   }
 
   /** Like `take`, but waits no longer than `ms` for what came before: for an end that nothing may hold back for ever. */
   takeWithin (ms: number, key: string, task: Task): Promise<void> {
-    const before = this.#last.get(key)
-    if (before === undefined) return this.take(key, task)
+    const before = this.#last?.get(key)
+    if (before === undefined || ms === Infinity) return this.take(key, task)
     let timer: NodeJS.Timeout
     const patience = new Promise<void>(resolve => { timer = setTimeout(resolve, ms) })
     return this.#follow(key, Promise.race([before, patience]).finally(() => clearTimeout(timer)), task)
@@ -22,9 +23,12 @@ export class Turns {
 
   #follow (key: string, before: Promise<void> | undefined, task: Task): Promise<void> {
     const turn = before === undefined ? task() : before.then(task)
+    this.#last ??= new Map()
     this.#last.set(key, turn)
     return turn.finally(() => {
-      if (this.#last.get(key) === turn) this.#last.delete(key)
+      if (this.#last?.get(key) !== turn) return
+      this.#last.delete(key)
+      if (this.#last.size === 0) this.#last = null
     })
   }
 }

@@ -1,4 +1,5 @@
 // How @fastify/websocket must be set up to carry a cable: sizes, subprotocols, and an end with a word. Knows no channels.
+import type { IncomingMessage } from 'node:http'
 import type { WebsocketPluginOptions } from '@fastify/websocket'
 import { chooseDialect } from '@fastify-channels/protocol'
 import type { FastifyInstance } from 'fastify'
@@ -69,13 +70,15 @@ export function isSetUp (app: FastifyInstance): boolean {
   return app.websocketServer.options.handleProtocols === handleProtocols
 }
 
-const cableSockets = new WeakSet<object>()
-
-/** Marks a socket as the cable's own. */
-export function claim (socket: object): void {
-  cableSockets.add(socket)
+/** Lets go of what was only for the handshake: @fastify/websocket keeps the bytes of the whole request, for as long as the socket is open. */
+export function releaseHandshake (request: IncomingMessage): void {
+  const head = Object.getOwnPropertySymbols(request).find(({ description }) => description === 'ws-head')
+  if (head !== undefined) Object.assign(request, { [head]: null })
 }
 
+/** Where a socket of the cable has its connection. */
+export const kConnection = Symbol('fastify-channels.connection')
+
 function isCableSocket (socket: object): boolean {
-  return cableSockets.has(socket)
+  return kConnection in socket
 }

@@ -31,6 +31,7 @@ const kTest = Symbol('fastify-channels.test')
  */
 export async function connect (app: FastifyInstance, options: ConnectOptions = {}): Promise<TestConnection> {
   await app.ready()
+  if (app[kSettings] === undefined) throw new Error('connect(app): this app has no cable; await app.register(channels, …) with `import channels from \'fastify-channels\'`')
   const { path } = app[kSettings]
   const headers = { host: 'localhost', ...options.headers } as { [name: string]: string }
   const cookie = cookieHeader(app, options)
