@@ -56,12 +56,15 @@ export class Cable<Channels = AnyChannels> {
   subscribe<Name extends keyof Channels & string> (channel: Name, params: ParamsOf<Channels[Name]>, callbacks?: Callbacks, options?: SubscribeOptions): Subscription<Channels[Name]>
   subscribe (channel: string, given: any, callbacks?: Callbacks, { since }: SubscribeOptions = {}): Subscription<any> {
     given ??= {}
-    const isShort = callbacks === undefined && Object.entries(given).every(([name, value]) => callbackNames.includes(name) && typeof value === 'function')
+    if (!callbacks && Object.entries(given).every(([name, value]) => callbackNames.includes(name) && typeof value === 'function')) {
+      callbacks = given
+      given = {}
+    }
     // Params as the server will see them, whatever the page does with its object later.
-    const params: Params = isShort ? {} : JSON.parse(JSON.stringify(given))
+    const params: Params = JSON.parse(JSON.stringify(given))
     const key = identify(channel, params)
-    const membership = this.#memberships.get(key) ?? new Membership(this.#link, key, channel, params)
-    const listener = new Listener((isShort ? given : callbacks) ?? {}, (typeof since === 'string' ? readSince(since) : since) ?? {})
+    const membership = this.#memberships.get(key) ?? new Membership(this.#link, channel, params)
+    const listener = new Listener(callbacks ?? {}, (typeof since === 'string' ? readSince(since) : since) ?? {})
     if (this.#link.isIdle) this.#link.start()
     this.#memberships.set(key, membership)
     membership.add(listener)
@@ -79,7 +82,7 @@ export class Cable<Channels = AnyChannels> {
   #sweep (address: Address): void {
     const membership = this.#at(address)
     if (!membership?.isEmpty) return
-    this.#memberships.delete(membership.key)
+    this.#memberships.delete(identify(address.channel, address.params))
     membership.leave()
   }
 

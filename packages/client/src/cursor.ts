@@ -15,8 +15,6 @@ export class Cursor {
   readonly #deliver: (data: unknown) => void
   /** Broadcasts that wait for missing ones. */
   #held: BroadcastFrame[] = []
-  /** A replay left something out. */
-  #isTorn = false
 
   constructor (since: { readonly [stream: string]: Position | null }, deliver: (data: unknown) => void) {
     this.#places = new Map(Object.entries(since))
@@ -27,21 +25,11 @@ export class Cursor {
     return this.#places
   }
 
-  /** Takes one broadcast in its turn. Returns how many wait for missing ones, this one among them; 0 when it does not wait. */
+  /** Hands one broadcast on in its turn. Returns how many wait for missing ones, this one among them; 0 when it does not wait. */
   hear (frame: BroadcastFrame): number {
-    const { stream, at, ref } = frame
-    if (at != null) {
-      const here = this.#places.get(stream)
-      // A replay is for those who asked for it: this one came later, or never stood in the stream.
-      if (isPast(here, at) || (here == null && ref != null)) return 0
-      if (here != null && distance(here, at) !== 1) {
-        if (ref == null) return this.#held.push(frame)
-        this.#isTorn = true
-      }
-      this.#places.set(stream, at)
-    }
-    // Without data: this tab was left out of the broadcast, and only moves on (PROTOCOL §4).
-    if ('data' in frame) this.#deliver(frame.data)
+    const isNext = this.#weigh(frame)
+    if (isNext === null) return this.#held.push(frame)
+    if (isNext) this.#handOn(frame)
     return 0
   }
 
@@ -63,10 +51,11 @@ export class Cursor {
    * Returns true when all that was missed has come, false when some never will, null when nothing could be missed.
    */
   settle (streams: Places, recovered: boolean | null): boolean | null {
-    this.#release(true)
+    // What still does not fit is sent again, or lost.
+    const frames = this.#held.filter(frame => this.#weigh(frame))
+    this.#held = []
     const known = this.#places
-    let outcome = this.#isTorn ? false : null
-    this.#isTorn = false
+    let outcome: boolean | null = null
     this.#places = new Map()
     for (let [stream, at] of streams) {
       const here = known.get(stream)
@@ -78,6 +67,8 @@ export class Cursor {
       }
       this.#places.set(stream, at)
     }
+    // Everything or nothing: who lost some starts from where the stream is now.
+    if (outcome !== false) for (const frame of frames) this.#handOn(frame)
     return outcome
   }
 
@@ -85,14 +76,23 @@ export class Cursor {
   jump (stream: string, at: Position | null): boolean {
     if (this.#places.get(stream) === at) return false
     this.#places.set(stream, at)
-    this.#release(false)
     return true
   }
 
-  /** Takes again what waited: as if it were replayed when nothing before it comes any more. */
-  #release (isLast: boolean): void {
-    const held = this.#held
-    this.#held = []
-    for (const frame of held) this.hear(isLast ? { ...frame, ref: 0 } : frame)
+  /** Moves past a broadcast that is next: true. False: it has it already. Null: it has to wait. */
+  #weigh (frame: BroadcastFrame): boolean | null {
+    const { stream, at, ref } = frame
+    if (at == null) return true
+    const here = this.#places.get(stream)
+    // A replay is for those who asked for it: this one came later, or never stood in the stream.
+    if (isPast(here, at) || (here == null && ref != null)) return false
+    if (here != null && distance(here, at) !== 1) return null
+    this.#places.set(stream, at)
+    return true
+  }
+
+  #handOn (frame: BroadcastFrame): void {
+    // Without data: this tab was left out of the broadcast, and only moves on (PROTOCOL §4).
+    if ('data' in frame) this.#deliver(frame.data)
   }
 }

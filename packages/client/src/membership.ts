@@ -18,7 +18,6 @@ const MOST_HELD = 1000
 const MOST_POSITIONS = 100
 
 export class Membership {
-  readonly key: string
   readonly channel: string
   readonly params: Params
   readonly #wire: Wire
@@ -32,9 +31,8 @@ export class Membership {
   /** The server confirmed it on this connection. */
   isConfirmed = false
 
-  constructor (wire: Wire, key: string, channel: string, params: Params) {
+  constructor (wire: Wire, channel: string, params: Params) {
     this.#wire = wire
-    this.key = key
     this.channel = channel
     this.params = params
   }
