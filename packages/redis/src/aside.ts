@@ -6,6 +6,8 @@ interface Attached {
   readonly part: number
   readonly take: (payload: string) => void
   on: Subscriber | null
+  /** Settles when it is heard there. */
+  heard: Promise<void>
 }
 
 export class Aside {
@@ -27,7 +29,7 @@ export class Aside {
   }
 
   attach (part: number, channel: string, take: (payload: string) => void): void {
-    this.#byChannel.set(channel, { part, take, on: null })
+    this.#byChannel.set(channel, { part, take, on: null, heard: Promise.resolve() })
   }
 
   detach (channel: string): void {
@@ -37,16 +39,13 @@ export class Aside {
 
   /** Subscribes what is not, where it belongs now. Settles when all of it is heard, rejects when some of it is not. */
   async resume (): Promise<void> {
-    await Promise.all([...this.#byChannel].map(async ([channel, attached]) => {
+    await Promise.all([...this.#byChannel].map(([channel, attached]) => {
       const subscriber = this.#subscribers.of(attached.part)
-      if (subscriber === null || subscriber === attached.on || !subscriber.link.isUp) return
-      attached.on = subscriber
-      try {
-        await subscriber.subscribe([channel])
-      } catch (error) {
-        if (attached.on === subscriber) attached.on = null
-        throw error
+      if (subscriber !== null && subscriber !== attached.on && subscriber.link.isUp) {
+        attached.on = subscriber
+        attached.heard = this.#subscribe(subscriber, channel, attached)
       }
+      return attached.heard
     }))
   }
 
@@ -54,6 +53,15 @@ export class Aside {
   lose (subscriber: Subscriber): void {
     for (const attached of this.#byChannel.values()) {
       if (attached.on === subscriber) attached.on = null
+    }
+  }
+
+  async #subscribe (subscriber: Subscriber, channel: string, attached: Attached): Promise<void> {
+    try {
+      await subscriber.subscribe([channel])
+    } catch (error) {
+      if (attached.on === subscriber) attached.on = null
+      throw error
     }
   }
 }
