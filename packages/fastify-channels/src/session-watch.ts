@@ -31,11 +31,17 @@ export class SessionWatch {
     const ids = this.#connections.sessions
     if (ids.length === 0) return
     try {
-      const valid = new Set(await within(this.#ms, 'session.check()', this.#check(ids)))
+      const valid = toSet(await within(this.#ms, 'session.check()', this.#check(ids)))
       for (const id of ids) if (!valid.has(id)) this.#connections.logOut(id)
     } catch (error) {
       // Nobody is thrown out because a store is away.
       this.#log.error({ err: error }, 'open sessions could not be checked')
     }
   }
+}
+
+/** A forgotten `return` must not be read as "none of them". */
+function toSet (answer: Iterable<string>): ReadonlySet<string> {
+  if (typeof answer !== 'object' || answer === null) throw new TypeError('session.check(ids) gives those of the ids that are still valid, as an array or a Set')
+  return new Set(answer)
 }

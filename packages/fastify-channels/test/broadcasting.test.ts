@@ -471,6 +471,51 @@ t.test('app.cable.disconnect({ userId })', async t => {
     t.same(ws.frames, [])
   })
 
+  t.test('reaches a connection whose session was still being read when it was said', async t => {
+    for (const [filter, isMeant] of [[{ userId: 'ana' }, true], [{ sessionId: 's1' }, true], [{ userId: 'bob' }, false], [{ sessionId: 's2' }, false], [{ connectionId: 'x' }, false]] as const) {
+      const begun = gate()
+      const read = gate<any>()
+      const { app } = await setting(t, {
+        channels: { MeChannel },
+        session: () => {
+          begun.open()
+          return read
+        },
+        findUser: login => ({ login })
+      })
+      const connecting = connect(app)
+      await begun
+      await app.cable.disconnect(filter)
+      read.open({ userId: 'ana', id: 's1' })
+      const ws = await connecting
+      if (isMeant) t.match(await ws.closed, { code: 4500 }, JSON.stringify(filter))
+      else await fence(t, ws, `${JSON.stringify(filter)} is somebody else`)
+    }
+  })
+
+  t.test('{ sessionId } and { connectionId } mean one session, and one connection', async t => {
+    class NameChannel extends Channel {
+      name () { return this.connectionId }
+    }
+    const { app } = await setting(t, { channels: { NameChannel }, session: request => ({ userId: 'ana', id: String(request.headers['x-session']) }), findUser: login => ({ login }) })
+    const open = async (session: string) => {
+      const ws = await connect(app, { headers: { 'x-session': session } })
+      await ws.subscribe('NameChannel')
+      return ws
+    }
+    const [one, two, three, other] = [await open('s1'), await open('s1'), await open('s1'), await open('s2')]
+    const names = [(await one.perform('NameChannel', 'name')).data, (await two.perform('NameChannel', 'name')).data] as string[]
+    t.equal(new Set(names).size, 2)
+    t.equal((await one.perform('NameChannel', 'name')).data, names[0], 'a name stays')
+    await app.cable.disconnect({ connectionId: names[0]! })
+    t.match(await one.closed, { code: 4500 })
+    for (const ws of [two, three, other]) await fence(t, ws, 'the others stay')
+    await app.cable.disconnect({ sessionId: 's1' }, { reconnect: true })
+    for (const ws of [two, three]) t.match(await ws.closed, { code: 4000 })
+    await fence(t, other, 'another session stays')
+    await app.cable.disconnect({ connectionId: names[0]! })
+  })
+
   t.test('a control message of another process that is none is ignored', async t => {
     let host: any
     class OpenBackend extends InProcessBackend {
@@ -486,5 +531,88 @@ t.test('app.cable.disconnect({ userId })', async t => {
     await fence(t, ws, 'nothing happened')
     host.control('{"verb":"disconnect","filter":{"by":"userId","id":"ana"},"reconnect":false}')
     t.match(await ws.closed, { code: 4500 })
+  })
+})
+
+t.test('app.cable.revoke()', async t => {
+  const ends = new Journal<string>()
+  class RoomsChannel extends Channel<{ room: number }> {
+    subscribed () { this.streamFrom(`room_${this.params.room}`) }
+    unsubscribed (reason: string) { ends.put(`${this.params.room} ${reason}`) }
+    hi () { return 'hi' }
+  }
+  const house = async (t: any) => {
+    ends.all.length = 0
+    return await setting(t, { channels: { RoomsChannel }, session: request => request.headers['x-user'] as string, findUser: login => ({ login }) })
+  }
+
+  t.test('ends that subscription of that user, says revoked, and leaves the socket open', async t => {
+    for (const protocols of ['', 'channels-v1']) {
+      const { app } = await house(t)
+      const open = async (user: string) => await connect(app, { headers: { 'x-user': user }, ...protocols !== '' && { protocols } })
+      const [ana, tab, bob] = [await open('ana'), await open('ana'), await open('bob')]
+      for (const ws of [ana, tab, bob]) for (const room of [1, 2]) await ws.subscribe('RoomsChannel', { room })
+      await app.cable.revoke({ userId: 'ana' }, 'RoomsChannel', { room: 1 })
+      await app.cable.broadcast('room_1', 'a secret')
+      for (const ws of [ana, tab]) {
+        t.same(await ws.receive(), { type: 'reject_subscription', channel: 'RoomsChannel', params: { room: 1 }, reason: 'revoked' })
+        t.match(await ws.perform('RoomsChannel', 'hi', {}, { room: 1 }), { reason: 'not_subscribed' })
+        t.match(await ws.perform('RoomsChannel', 'hi', {}, { room: 2 }), { data: 'hi' }, 'the other room stays')
+        await fence(t, ws, 'silence')
+      }
+      t.match(await bob.receive(), { data: 'a secret' })
+      t.same(ends.all, ['1 revoke', '1 revoke'])
+      t.match(await ana.subscribe('RoomsChannel', { room: 1 }), { type: 'confirm_subscription' }, 'subscribed() decides when it comes again')
+      await app.cable.revoke({ userId: 'ana' }, 'RoomsChannel', { room: 3 })
+      await app.cable.revoke({ userId: 'nobody' }, 'RoomsChannel', { room: 1 })
+      await app.cable.revoke({ userId: 'ana' }, 'RoomsChannel')
+      await fence(t, ana, 'what nobody has is revoked from nobody', 'RoomsChannel', { room: 1 })
+    }
+  })
+
+  t.test('waits for a running action, and what is queued behind it is not_subscribed', async t => {
+    const waits = gate()
+    let running = 0
+    class WorkChannel extends Channel {
+      subscribed () { this.streamFrom('work') }
+      async work () {
+        running++
+        await waits
+        return 'done'
+      }
+    }
+    const { app } = await setting(t, { channels: { WorkChannel }, session: () => 'ana', findUser: login => ({ login }) })
+    const ws = await connect(app)
+    await ws.subscribe('WorkChannel')
+    ws.send({ command: 'message', channel: 'WorkChannel', params: {}, action: 'work', id: 1 })
+    await ws.perform('X', 'x')
+    t.equal(running, 1)
+    await app.cable.revoke({ userId: 'ana' }, 'WorkChannel')
+    ws.send({ command: 'message', channel: 'WorkChannel', params: {}, action: 'work', id: 2 })
+    waits.open()
+    t.match(await ws.receive(), { type: 'reply', id: 1, data: 'done' })
+    t.match(await ws.receive(), { type: 'reject_subscription', reason: 'revoked' })
+    t.match(await ws.receive(), { type: 'reply', id: 2, reason: 'not_subscribed' })
+  })
+
+  t.test('of a subscription that is pending, or is left and taken again meanwhile', async t => {
+    const waits = gate()
+    class SlowChannel extends Channel {
+      async subscribed () {
+        this.streamFrom('slow')
+        await waits
+      }
+    }
+    const { app } = await setting(t, { channels: { SlowChannel }, session: () => 'ana', findUser: login => ({ login }) })
+    const ws = await connect(app)
+    ws.send({ command: 'subscribe', channel: 'SlowChannel', params: {} })
+    await ws.perform('X', 'x')
+    await app.cable.revoke({ userId: 'ana' }, 'SlowChannel')
+    waits.open()
+    const frames = [await ws.receive() as any]
+    if (frames[0].type === 'confirm_subscription') frames.push(await ws.receive())
+    t.match(frames.at(-1), { type: 'reject_subscription', channel: 'SlowChannel', reason: 'revoked' })
+    await app.cable.broadcast('slow', 'a secret')
+    await fence(t, ws, 'silence', 'SlowChannel')
   })
 })

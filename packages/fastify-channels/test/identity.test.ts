@@ -1,4 +1,5 @@
 // Who is speaking: the session, the user behind it, and `current` in channels and in routes (guide §5).
+import { mock } from 'node:test'
 import cookie from '@fastify/cookie'
 import Fastify from 'fastify'
 import type { FastifyInstance } from 'fastify'
@@ -6,7 +7,8 @@ import { Channel, current } from 'fastify-channels'
 import type { FastifyChannelsOptions } from 'fastify-channels'
 import { connect } from 'fastify-channels/testing'
 import t from 'tap'
-import { bare, errors, fence, gate, Journal, secret, setting } from './setting.ts'
+import { kConnections } from '../src/plugin.ts'
+import { bare, errors, fence, gate, Journal, secret, setting, until } from './setting.ts'
 
 class WhoChannel extends Channel {
   subscribed () { if (this.params.members && !this.authenticated) this.reject() }
@@ -404,4 +406,84 @@ t.test('signing in as the app itself does: with the cookies of an answer', async
   const ws = await connect(app, { cookies })
   await ws.subscribe(who)
   t.match(await ws.perform(who, 'who'), ana)
+})
+
+t.test('a session that ends by itself closes its connections then: reauthorize, code 4000', async t => {
+  for (const expiresAt of [Date.now() + 5000, new Date(Date.now() + 5000)]) {
+    const { app } = await guarded(t, { session: { cookie: 'session', userId: () => ({ userId: 1, expiresAt }) } })
+    mock.timers.enable({ apis: ['setTimeout', 'Date'], now: Date.now() })
+    t.teardown(() => mock.timers.reset())
+    const ws = await connect(app, { session: 'x', protocols: 'channels-v1', timeout: 100_000 })
+    t.match(await ws.subscribe(who), { type: 'confirm_subscription' })
+    mock.timers.tick(4000)
+    t.match(await ws.perform(who, 'who'), ana)
+    mock.timers.tick(1001)
+    t.same(await ws.closed, { code: 4000, reason: 'session_expired' })
+    t.same(ws.frames, [{ type: 'disconnect', reason: 'session_expired', reconnect: true }])
+    mock.timers.reset()
+  }
+})
+
+t.test('a session that has ended already is closed at once; one that ends in a year, or whose connection is gone, bothers nobody', async t => {
+  let expiresAt: any = Date.now() - 1000
+  const { app } = await guarded(t, { session: { cookie: 'session', userId: () => ({ userId: 1, expiresAt }) } })
+  const late = await connect(app, { session: 'x' })
+  t.same(await late.closed, { code: 4000, reason: 'session_expired' })
+  for (expiresAt of [Date.now() + 365 * 86_400_000, null, undefined]) {
+    const ws = await connect(app, { session: 'x' })
+    await ws.subscribe(who)
+    t.match(await ws.perform(who, 'who'), ana)
+    await ws.close()
+  }
+})
+
+t.test('session.check is asked once a minute about all open sessions together; those it does not name are closed: 4501', async t => {
+  const asked = new Journal<any>()
+  let valid: () => any = () => ['one', 'two']
+  mock.timers.enable({ apis: ['setInterval'] })
+  t.teardown(() => mock.timers.reset())
+  const { app, log } = await guarded(t, {
+    session: {
+      cookie: 'session',
+      userId: value => ({ userId: 1, id: value }),
+      check: ids => {
+        asked.put([...ids].sort())
+        return valid()
+      }
+    }
+  })
+  await app.ready()
+  // Second by second, so that everybody can answer the heartbeat.
+  const pass = async (seconds: number) => {
+    for (let second = 0; second < seconds; second++) {
+      mock.timers.tick(1000)
+      await until('all have answered', () => [...app[kConnections]].every(({ missed, isClosed }) => missed === 0 || isClosed))
+    }
+  }
+  await pass(60)
+  t.same(asked.all, [], 'nobody is there, nobody is asked')
+  const [one, again, two, visitor] = [await connect(app, { session: 'one' }), await connect(app, { session: 'one', protocols: 'channels-v1' }), await connect(app, { session: 'two' }), await connect(app)]
+  await pass(60)
+  t.same(await asked.next(), ['one', 'two'], 'each session once')
+  for (const ws of [one, again, two, visitor]) await fence(t, ws, 'all are valid')
+
+  valid = async () => new Set(['two'])
+  await pass(60)
+  await asked.next()
+  t.same(await one.closed, { code: 4501, reason: 'logged_out' })
+  t.same(await again.closed, { code: 4501, reason: 'logged_out' })
+  t.same(again.frames, [{ type: 'disconnect', reason: 'logged_out', reconnect: false }])
+  for (const ws of [two, visitor]) await fence(t, ws, 'the others stay')
+
+  for (valid of [async () => { throw new Error('no store') }, () => { throw new Error('no store') }, () => null, () => {}, () => 'two', () => ({})]) {
+    log.length = 0
+    await pass(60)
+    t.same(await asked.next(), ['two'])
+    await until('it is logged', () => errors(log).length > 0)
+    t.match(errors(log), [{ msg: 'open sessions could not be checked' }])
+    await fence(t, two, 'a store that is away throws nobody out')
+  }
+  await app.close()
+  mock.timers.tick(60_000)
+  t.equal(asked.all.length, 8, 'and a closed app asks nothing')
 })

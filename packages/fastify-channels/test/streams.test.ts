@@ -47,11 +47,13 @@ class LateBackend extends InProcessBackend {
     if (!this.isLate) return super.listen(stream)
     const waits = gate()
     this.listening.push([stream, waits])
-    return waits.then(() => super.listen(stream))
+    const at = super.listen(stream)
+    return waits.then(() => at)
   }
 
   override unlisten (stream: string): any {
     this.unlistened.push(stream)
+    return super.unlisten(stream)
   }
 }
 
@@ -72,6 +74,20 @@ for (const [way, open] of ways) {
         t.match(at, position)
       }
       await fence(t, other, 'the other room is silent')
+    })
+
+    t.test('a broadcast of any size arrives whole', async t => {
+      const { app } = await setting(t, { channels })
+      const ws = await open(app)
+      await ws.subscribe(TUNE, { streams: ['room'] })
+      const around = JSON.stringify({ type: 'message', channel: TUNE, params: { streams: ['room'] }, data: '' }).length
+      for (const size of [0, 125, 126, 127, 65_535, 65_536, 65_537, 300_000]) {
+        const data = 'x'.repeat(Math.max(0, size - around))
+        await app.cable.broadcast('room', data)
+        t.equal((await ws.receive() as any).data, data, `a frame of ${around + data.length} bytes`)
+        await app.cable.broadcast('room', '😀é')
+        t.equal((await ws.receive() as any).data, '😀é')
+      }
     })
 
     t.test('broadcasts, sends, replies and confirmations reach a connection in the order they were said', async t => {
