@@ -14,12 +14,12 @@ import { isMain, root } from './run.mjs'
 const floors = [
   ['the command line', 'cli/index', 'cli/init', 'cli/generate-channel', 'cli/project', 'cli/roster', 'cli/templates', 'cli/channel-name', 'cli/complaint'],
   ['the roof', 'index', 'testing/index', 'testing/backend', 'testing/backend-order', 'testing/backend-history', 'testing/backend-listening', 'testing/backend-check', 'testing/backend-process', 'testing/connect'],
-  ['plugin', 'plugin', 'reply', 'endpoint', 'visitors', 'websocket', 'options', 'origin', 'host', 'asset', 'handshakes', 'heartbeat', 'session-watch', 'connections'],
+  ['plugin', 'plugin', 'reply', 'endpoint', 'visitors', 'websocket', 'options', 'origin', 'host', 'asset', 'handshakes', 'session-watch', 'connections', 'heartbeat'],
   ['session · connection', 'connection', 'intake', 'outlet', 'socket', 'session', 'turns'],
   ['subscription', 'subscriptions', 'subscription', 'visitor', 'ending', 'stream-set', 'follower', 'resume', 'held', 'action'],
   ['channel · registry', 'registry', 'schema', 'surface', 'channel', 'current'],
   ['cable', 'listening', 'cable', 'control'],
-  ['streams', 'backlog', 'telling', 'streams', 'batch', 'frame'],
+  ['streams', 'backlog', 'telling', 'streams', 'deflate', 'batch', 'frame'],
   ['backend · history', 'in-process', 'history', 'backend'],
   ['limits · errors', 'limits', 'deadline', 'errors']
 ]

@@ -13,6 +13,7 @@ export type { SlowPolicy } from './outlet.ts'
 export type { ConnectionFilter, DisconnectOptions } from './control.ts'
 // A star, because an app augments Register through this module.
 export * from './current.ts'
+export type { CompressOption } from './deflate.ts'
 export { ActionError }
 export type { HostOption } from './host.ts'
 export type { LimitOptions, Limits } from './limits.ts'

@@ -6,6 +6,7 @@ import type { RetentionOf } from './cable.ts'
 import type { ChannelClass } from './channel.ts'
 import type { SlowPolicy } from './outlet.ts'
 import type { User } from './current.ts'
+import type { CompressOption } from './deflate.ts'
 import { InvalidOption } from './errors.ts'
 import { hostCheck } from './host.ts'
 import type { HostOption } from './host.ts'
@@ -35,6 +36,8 @@ export interface FastifyChannelsOptions {
   readonly history?: HistoryOption | ((stream: string) => HistoryOption) | undefined
   /** What a peer too slow to follow hears of broadcasts without history; default `'latest'`. */
   readonly slow?: SlowPolicy | ((stream: string) => SlowPolicy) | undefined
+  /** Compresses broadcasts, each once for everybody; default false. */
+  readonly compress?: CompressOption | undefined
   /** What a stranger may hold. */
   readonly limits?: LimitOptions | undefined
   /** The path of the browser client, or false not to serve it; default `/cable.js`. */
@@ -58,19 +61,20 @@ export interface Resolved {
   readonly hosts: HostOption | undefined
   readonly retentionOf: RetentionOf
   readonly slowPolicyOf: (stream: string) => SlowPolicy
+  readonly compress: CompressOption
   readonly limits: Limits
   readonly client: string | false
   readonly cookie: FastifyCookieOptions | undefined
 }
 
-const known: ReadonlySet<string> = new Set(['path', 'channels', 'session', 'findUser', 'cable', 'actions', 'origin', 'hosts', 'history', 'slow', 'limits', 'client', 'cookie', 'prefix', 'logLevel', 'logSerializers'])
+const known: ReadonlySet<string> = new Set(['path', 'channels', 'session', 'findUser', 'cable', 'actions', 'origin', 'hosts', 'history', 'slow', 'compress', 'limits', 'client', 'cookie', 'prefix', 'logLevel', 'logSerializers'])
 
 /** Checks the options. A wrong one is an error that says what to write. */
 export function resolveOptions (options: FastifyChannelsOptions): Resolved {
   for (const name of Object.keys(options)) {
-    if (!known.has(name)) throw new InvalidOption(`there is no option "${name}"; there are path, channels, session, findUser, cable, actions, origin, hosts, history, slow, limits, client, cookie`)
+    if (!known.has(name)) throw new InvalidOption(`there is no option "${name}"; there are path, channels, session, findUser, cable, actions, origin, hosts, history, slow, compress, limits, client, cookie`)
   }
-  const { path = '/cable', channels = {}, session, findUser, cable, actions = 'public', origin, hosts, history, slow = 'latest', limits, client = '/cable.js', cookie } = options
+  const { path = '/cable', channels = {}, session, findUser, cable, actions = 'public', origin, hosts, history, slow = 'latest', compress = false, limits, client = '/cable.js', cookie } = options
   if (!isPath(path)) throw new InvalidOption("path is where the socket is, like '/cable'")
   if (client !== false && !isPath(client)) throw new InvalidOption("client is the path of the browser client, like '/cable.js', or false")
   if (actions !== 'public' && actions !== 'declared') throw new InvalidOption("actions is 'public' or 'declared'")
@@ -80,7 +84,7 @@ export function resolveOptions (options: FastifyChannelsOptions): Resolved {
   if (typeof channels !== 'object' || channels === null) throw new InvalidOption('channels is an object: { ChatChannel }')
   if (cable !== undefined && typeof (cable as CableBackend | null)?.publish !== 'function') throw new InvalidOption("cable is a backend, like redisCable({ url }) of '@fastify-channels/redis'")
   hostCheck(hosts)
-  return { path, channels, session, findUser, cable, declaredOnly: actions === 'declared', origin, hosts, retentionOf: retention(history), slowPolicyOf: slowPolicy(slow), limits: resolveLimits(limits), client, cookie }
+  return { path, channels, session, findUser, cable, declaredOnly: actions === 'declared', origin, hosts, retentionOf: retention(history), slowPolicyOf: slowPolicy(slow), compress, limits: resolveLimits(limits), client, cookie }
 }
 
 function isPath (path: unknown): path is string {

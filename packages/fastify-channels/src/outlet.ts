@@ -3,6 +3,7 @@ import { closeCodes } from '@fastify-channels/protocol'
 import type { Dialect, Position } from '@fastify-channels/protocol'
 import type { WebSocket } from 'ws'
 import { Backlog } from './backlog.ts'
+import { inflates } from './deflate.ts'
 import type { Follower } from './follower.ts'
 import type { Frame } from './frame.ts'
 import type { Listening } from './listening.ts'
@@ -23,6 +24,7 @@ export class Outlet extends Socket implements Follower {
   readonly #pacing: Pacing
   #backlog: Backlog | null = null
   readonly dialect: Dialect
+  readonly isDeflated: boolean
   tab: string | null = null
   isSlow = false
 
@@ -30,6 +32,7 @@ export class Outlet extends Socket implements Follower {
     super(ws, pacing.limits)
     this.#pacing = pacing
     this.dialect = dialect
+    this.isDeflated = inflates(ws)
   }
 
   get room (): number {

@@ -15,6 +15,7 @@ import type { Premises } from './connection.ts'
 import { Connections } from './connections.ts'
 import { readControl } from './control.ts'
 import { mountEndpoint } from './endpoint.ts'
+import { compressionThreshold } from './deflate.ts'
 import { ForeignWebsocket, InvalidOption } from './errors.ts'
 import { InProcessBackend } from './in-process.ts'
 import { Listening } from './listening.ts'
@@ -26,7 +27,7 @@ import { SessionWatch } from './session-watch.ts'
 import { sessionReader, userFinder } from './session.ts'
 import { Streams } from './streams.ts'
 import { followVisitors } from './visitors.ts'
-import { CLOSE_GRACE, isSetUp, kConnection, refuseUpgradesElsewhere, websocketOptions } from './websocket.ts'
+import { CLOSE_GRACE, isCompressed, isSetUp, kConnection, refuseUpgradesElsewhere, websocketOptions } from './websocket.ts'
 
 /** The connections of an app, for the testing kit. */
 export const kConnections = Symbol('fastify-channels.connections')
@@ -59,7 +60,7 @@ async function channels (app: FastifyInstance, given: FastifyChannelsOptions): P
 
   const backend = options.cable ?? new InProcessBackend(limits.historyBytes)
   if (options.cable === undefined && cluster.isWorker) app.log.warn('fastify-channels runs in a cluster worker with its in-process cable: broadcasts will not reach the other workers. Use a backend that crosses processes: cable: redisCable({ url })')
-  const streams = new Streams()
+  const streams = new Streams(compressionThreshold(options.compress))
   const connections = new Connections(limits)
   const registry = new Registry(options.declaredOnly)
   const cable = new Cable(backend, app.log, retentionOf)
@@ -116,9 +117,10 @@ async function channels (app: FastifyInstance, given: FastifyChannelsOptions): P
 }
 
 /** @fastify/websocket with our settings, @fastify/cookie where it has a secret: registered here, or the app's own. */
-async function registerNeighbours (app: FastifyInstance, given: FastifyChannelsOptions, { session, cookie: cookieOptions }: Resolved): Promise<void> {
-  if (!app.hasPlugin('@fastify/websocket')) await app.register(websocket, websocketOptions(given.limits))
+async function registerNeighbours (app: FastifyInstance, given: FastifyChannelsOptions, { session, compress, cookie: cookieOptions }: Resolved): Promise<void> {
+  if (!app.hasPlugin('@fastify/websocket')) await app.register(websocket, websocketOptions(given.limits, compress))
   else if (!isSetUp(app)) throw new ForeignWebsocket()
+  if (compressionThreshold(compress) !== null && !isCompressed(app)) throw new InvalidOption('compress needs a @fastify/websocket that compresses: register channels first, or write: await app.register(websocket, websocketOptions(limits, compress))')
   refuseUpgradesElsewhere(app)
   if (cookieOptions !== undefined && app.hasPlugin('@fastify/cookie')) throw new InvalidOption('cookie is for an app without @fastify/cookie, and this app registered it already: leave the option out')
   if (cookieOptions !== undefined) await app.register(cookie, cookieOptions)

@@ -1,6 +1,7 @@
 // Who in this process listens to which stream: stream → lane → sinks. Encodes once per lane; never sees a socket or a channel.
 import type { Dialect, Position } from '@fastify-channels/protocol'
 import type { Broadcast } from './backend.ts'
+import { encodeDeflated } from './deflate.ts'
 import { encode } from './frame.ts'
 import type { Frame } from './frame.ts'
 
@@ -8,6 +9,8 @@ import type { Frame } from './frame.ts'
 export interface Sink {
   /** The page behind it: what that page's own requests broadcast to the others is not for it. */
   readonly tab: string | null
+  /** True when its peer takes deflated frames. */
+  readonly isDeflated: boolean
   /** True while its peer does not follow: then it is asked before each broadcast whether it takes it. */
   readonly isSlow: boolean
   write: (frame: Frame) => void
@@ -26,6 +29,9 @@ export interface Holder {
 /** The listeners of a stream that get the identical frame. */
 interface Lane {
   readonly dialect: Dialect
+  /** What its dialect calls it. */
+  readonly name: string
+  readonly isDeflated: boolean
   /** How many subscriptions of a sink listen here: with one frame per stream they share it. */
   readonly sinks: Map<Sink, number>
 }
@@ -39,6 +45,12 @@ interface Stream {
 
 export class Streams {
   readonly #streams = new Map<string, Stream>()
+  readonly #threshold: number | null
+
+  /** @param threshold bytes from which frames are deflated for who takes that; null: none are */
+  constructor (threshold: number | null = null) {
+    this.#threshold = threshold
+  }
 
   /** How many streams somebody listens to. */
   get size (): number {
@@ -65,15 +77,17 @@ export class Streams {
   /** From now on `sink` hears the stream in this lane; once more for each subscription of it. */
   join (name: string, dialect: Dialect, lane: string, sink: Sink): void {
     const stream = this.#stream(name)
-    let found = stream.lanes.get(lane)
-    if (found === undefined) stream.lanes.set(lane, found = { dialect, sinks: new Map() })
+    const key = laneKey(lane, sink)
+    let found = stream.lanes.get(key)
+    if (found === undefined) stream.lanes.set(key, found = { dialect, name: lane, isDeflated: sink.isDeflated, sinks: new Map() })
     found.sinks.set(sink, (found.sinks.get(sink) ?? 0) + 1)
   }
 
   /** Undoes one `join`. */
   leave (name: string, lane: string, sink: Sink): void {
     const stream = this.#streams.get(name)
-    const found = stream?.lanes.get(lane)
+    const key = laneKey(lane, sink)
+    const found = stream?.lanes.get(key)
     const count = found?.sinks.get(sink)
     if (stream === undefined || found === undefined || count === undefined) return
     if (count > 1) {
@@ -81,13 +95,13 @@ export class Streams {
       return
     }
     found.sinks.delete(sink)
-    if (found.sinks.size === 0) stream.lanes.delete(lane)
+    if (found.sinks.size === 0) stream.lanes.delete(key)
     this.#tidy(name, stream)
   }
 
   /** True when `sink` hears the stream in this lane already. */
   hears (name: string, lane: string, sink: Sink): boolean {
-    return this.#streams.get(name)?.lanes.get(lane)?.sinks.has(sink) ?? false
+    return this.#streams.get(name)?.lanes.get(laneKey(lane, sink))?.sinks.has(sink) ?? false
   }
 
   /** Where the stream stands here: the last position delivered. */
@@ -102,8 +116,9 @@ export class Streams {
     const { at, json, except } = broadcast
     const before = stream.at
     if (at !== null) stream.at = at
-    for (const [lane, { dialect, sinks }] of stream.lanes) {
-      const frame = encode(dialect.broadcast(lane, name, at, json))
+    for (const { dialect, name: lane, isDeflated, sinks } of stream.lanes.values()) {
+      const text = dialect.broadcast(lane, name, at, json)
+      const frame = isDeflated && this.#threshold !== null ? encodeDeflated(text, this.#threshold) : encode(text)
       for (const sink of sinks.keys()) {
         const isExcluded = except !== null && sink.tab === except
         if ((isExcluded && at === null) || (sink.isSlow && sink.misses(name, before, at, frame))) continue
@@ -141,4 +156,9 @@ export class Streams {
   #tidy (name: string, stream: Stream): void {
     if (stream.lanes.size === 0 && stream.holders.size === 0) this.#streams.delete(name)
   }
+}
+
+/** Who takes deflated frames hears the same in a lane beside. */
+function laneKey (lane: string, sink: Sink): string {
+  return sink.isDeflated ? `${lane} deflated` : lane
 }

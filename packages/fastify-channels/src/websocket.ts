@@ -3,11 +3,16 @@ import type { IncomingMessage } from 'node:http'
 import type { WebsocketPluginOptions } from '@fastify/websocket'
 import { chooseDialect } from '@fastify-channels/protocol'
 import type { FastifyInstance } from 'fastify'
+import { compressionThreshold } from './deflate.ts'
+import type { CompressOption } from './deflate.ts'
+import { InvalidOption } from './errors.ts'
 import { resolveLimits } from './limits.ts'
 import type { LimitOptions } from './limits.ts'
 
 /** How long a peer may take to answer our close. */
 export const CLOSE_GRACE = 2000
+
+const MOST_INFLATED = 1024 * 1024
 
 /** Answers with a subprotocol of ours or with none: never "the first one offered". */
 function handleProtocols (offered: Set<string>): string | false {
@@ -19,8 +24,11 @@ function handleProtocols (offered: Set<string>): string | false {
  *
  * @example await app.register(websocket, websocketOptions())
  */
-export function websocketOptions (limits: LimitOptions = {}): WebsocketPluginOptions {
+export function websocketOptions (limits: LimitOptions = {}, compress: CompressOption = false): WebsocketPluginOptions {
   const { maxPayload, maxFragments, maxBufferedChunks, maxPendingPongs } = resolveLimits(limits)
+  const deflates = compressionThreshold(compress) !== null
+  // A bomb inflates to what a message may have at most, so that must be little.
+  if (deflates && maxPayload > MOST_INFLATED) throw new InvalidOption('compress needs limits.maxPayload of at most 1 MiB')
   return {
     options: {
       maxPayload: orNone(maxPayload),
@@ -28,7 +36,7 @@ export function websocketOptions (limits: LimitOptions = {}): WebsocketPluginOpt
       maxBufferedChunks: orNone(maxBufferedChunks),
       maxPendingAutoPongs: orNone(maxPendingPongs),
       handleProtocols,
-      perMessageDeflate: false,
+      perMessageDeflate: deflates && { serverNoContextTakeover: true, clientNoContextTakeover: true },
       closeTimeout: CLOSE_GRACE
     } as NonNullable<WebsocketPluginOptions['options']>,
     errorHandler (error, socket, request) {
@@ -68,6 +76,11 @@ export function refuseUpgradesElsewhere (app: FastifyInstance): void {
 /** True when @fastify/websocket runs with `websocketOptions()`. */
 export function isSetUp (app: FastifyInstance): boolean {
   return app.websocketServer.options.handleProtocols === handleProtocols
+}
+
+/** True when its sockets may be compressed. */
+export function isCompressed (app: FastifyInstance): boolean {
+  return Boolean(app.websocketServer.options.perMessageDeflate)
 }
 
 /** Lets go of what was only for the handshake: @fastify/websocket keeps the bytes of the whole request, for as long as the socket is open. */
