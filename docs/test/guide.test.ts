@@ -320,6 +320,15 @@ t.test('§13 the test of the guide passes', t => {
   t.end()
 })
 
+t.test('deploy.md: a server that stops tells when to come back, and closes with 1012', async t => {
+  const app = await appOf(t, 'deploy/0/server.ts')
+  const ws = await enter(t, app, { protocols: 'channels-v1' })
+  const closing = app.close()
+  t.match(await ws.receive(), { type: 'disconnect', reconnect: true, retryIn: Number })
+  t.match(await ws.closed, { code: 1012 })
+  await closing
+})
+
 t.test('deploy.md: readiness is the health of the cable', async t => {
   const { readiness } = await load('deploy/0/ready.ts')
   const { app } = await appWith(t, {})
