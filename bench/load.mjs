@@ -6,7 +6,9 @@ import { WireClient } from './wire-client.mjs'
 
 const job = JSON.parse(process.argv[2])
 const peer = peers[job.peer]
-const { port, pid, sockets, streams, perSocket, publishers, inFlight, replies, warmup, seconds, idle } = job
+const { port, publishPort, pid, sockets, streams, perSocket, publishers, inFlight, replies, warmup, seconds, idle, deflate } = job
+const extensions = deflate ? 'Sec-WebSocket-Extensions: permessage-deflate; server_no_context_takeover; client_no_context_takeover\r\n' : ''
+const nameOf = stream => `s${String(stream).padStart(4, '0')}`
 
 /** Server CPU in microseconds, from the kernel's own count. */
 function serverCpu () {
@@ -26,9 +28,9 @@ function fail (error) {
 const sleep = ms => new Promise(resolve => setTimeout(resolve, ms))
 
 /** Opens one client and subscribes it; settles when everything is confirmed. */
-function open (names) {
+function open (names, visitor, at = port) {
   return new Promise(resolve => {
-    const client = new WireClient(port, peer)
+    const client = new WireClient(at, peer, visitor, extensions)
     const greeting = [...peer.greeting]
     let wanted = confirmations(peer, names)
     const subscribe = () => { for (const text of peer.subscribe(names)) client.send(text) }
@@ -47,23 +49,28 @@ function open (names) {
 }
 
 const clients = []
-const listeners = new Int32Array(10)
+const listeners = new Int32Array(streams)
 const rssBefore = serverRss()
 const cpuBefore = serverCpu()
 for (let i = 0; i < sockets; i += 100) {
   const group = Array.from({ length: Math.min(100, sockets - i) }, (_, j) => {
     const names = Array.from({ length: perSocket }, (_, k) => (i + j + k * 3) % streams)
     for (const stream of names) listeners[stream]++
-    return open(names.map(stream => `s${stream}`))
+    return open(names.map(nameOf), i + j).then(client => {
+      for (const stream of names) client.next.set(stream, 0)
+      return client
+    })
   })
   clients.push(...await Promise.all(group))
 }
 const connectCpu = (serverCpu() - cpuBefore) / sockets
+// Publishers are listeners, or, where there are two servers, somebody at the other one.
+const speakers = publishPort === undefined ? clients : await Promise.all(Array.from({ length: publishers }, (_, p) => open(['s9999'], sockets + p, publishPort)))
 
 // One number per stream; every listener must see each exactly once and in order.
-const sent = new Int32Array(10)
+const sent = new Int32Array(streams)
+/** For each broadcast under way: how many listeners have yet to hear it, and when it was said. */
 const remaining = Array.from({ length: streams }, () => new Map())
-const sentAt = Array.from({ length: streams }, () => new Float64Array(4096))
 const buckets = new Uint32Array(200_000)
 let measuring = false
 let deliveries = 0
@@ -76,15 +83,14 @@ let idleWaiter = null
 const BUCKET = 0.02
 
 function onBroadcast (client, stream, n) {
-  if (n !== client.next[stream]) fail(new Error(`a listener of s${stream} got number ${n} where ${client.next[stream]} was next`))
-  client.next[stream] = n + 1
+  if (n !== client.next.get(stream)) fail(new Error(`a listener of ${nameOf(stream)} got number ${n} where ${client.next.get(stream)} was next`))
+  client.next.set(stream, n + 1)
+  const broadcast = remaining[stream].get(n)
   if (measuring) {
     deliveries++
-    const waited = performance.now() - sentAt[stream][n & 4095]
-    buckets[Math.min(buckets.length - 1, waited / BUCKET | 0)]++
+    buckets[Math.min(buckets.length - 1, (performance.now() - broadcast.at) / BUCKET | 0)]++
   }
-  const left = remaining[stream].get(n) - 1
-  if (left > 0) return remaining[stream].set(n, left)
+  if (--broadcast.left > 0) return
   remaining[stream].delete(n)
   outstanding--
   if (running) publish(stream % publishers)
@@ -97,16 +103,15 @@ function publish (publisher) {
   const own = Math.ceil((streams - publisher) / publishers)
   const stream = publisher + (turn[publisher]++ % own) * publishers
   const n = sent[stream]++
-  remaining[stream].set(n, listeners[stream])
+  remaining[stream].set(n, { left: listeners[stream], at: performance.now() })
   outstanding++
   published++
-  sentAt[stream][n & 4095] = performance.now()
   const asks = replies > 0 && published % Math.round(1 / replies) === 0
   if (asks) repliesWanted++
-  clients[publisher].send(peer.publish(`s${stream}`, String(n).padStart(8, '0'), asks ? published : null, `s${publisher % streams}`))
+  speakers[publisher].send(peer.publish(nameOf(stream), String(n).padStart(8, '0'), asks ? published : null, publishPort === undefined ? nameOf(publisher % streams) : 's9999'))
 }
 
-for (const client of clients) {
+for (const client of new Set([...clients, ...speakers])) {
   client.onBroadcast = onBroadcast
   client.onText = text => { if (peer.isReply(text)) repliesGot++ }
 }
@@ -137,10 +142,12 @@ if (seconds > 0) {
   const cpu = serverCpu()
   const own = process.cpuUsage()
   const start = performance.now()
+  const bytesBefore = clients.reduce((sum, { bytes }) => sum + bytes, 0)
   await sleep(seconds * 1000)
   measuring = false
   const elapsed = (performance.now() - start) / 1000
   const used = serverCpu() - cpu
+  const bytes = clients.reduce((sum, client) => sum + client.bytes, 0) - bytesBefore
   const { user, system } = process.cpuUsage(own)
   running = false
   await drained()
@@ -153,6 +160,7 @@ if (seconds > 0) {
     deliveries,
     perSecond: deliveries / elapsed,
     cpu: used / deliveries,
+    bytes: bytes / deliveries,
     serverBusy: used / elapsed / 1e6,
     loadBusy: (user + system) / elapsed / 1e6,
     p50: percentile(0.5),
@@ -166,5 +174,5 @@ function percentile (part) {
   return index * BUCKET
 }
 
-for (const client of clients) client.close()
+for (const client of new Set([...clients, ...speakers])) client.close()
 process.stdout.write(JSON.stringify(result) + '\n', () => process.exit(0))

@@ -3,11 +3,14 @@ import { existsSync } from 'node:fs'
 import { createRequire } from 'node:module'
 
 const { Signer } = createRequire(import.meta.url)('@fastify/cookie')
-const cookie = `session=${encodeURIComponent(new Signer('a secret for the benchmark only').sign('42'))}`
+const signer = new Signer('a secret for the benchmark only')
+
+/** The session cookie of the visitor of that number: everybody is somebody else. */
+const cookie = visitor => `session=${encodeURIComponent(signer.sign(String(visitor)))}`
 
 const json = {
   path: '/cable',
-  headers: '',
+  headers: () => '',
   greeting: [],
   subscribe: streams => [JSON.stringify({ sub: streams })],
   publish: (stream, n, id) => JSON.stringify(id === null ? { pub: stream, n } : { pub: stream, n, id }),
@@ -23,7 +26,7 @@ export const peers = {
     title: 'fastify-channels',
     server: 'channels.mjs',
     path: '/cable',
-    headers: `Sec-WebSocket-Protocol: channels-v1\r\nCookie: ${cookie}\r\n`,
+    headers: visitor => `Sec-WebSocket-Protocol: channels-v1\r\nCookie: ${cookie(visitor)}\r\n`,
     greeting: [],
     subscribe: streams => streams.map((stream, ref) => JSON.stringify({ command: 'subscribe', channel: 'RoomChannel', params: { stream }, ref })),
     publish: (stream, n, id, own) => JSON.stringify({ command: 'message', channel: 'RoomChannel', params: { stream: own }, action: 'publish', data: { stream, n }, ...(id !== null && { id }) }),
@@ -39,7 +42,7 @@ export const peers = {
     title: 'Socket.IO (websocket only)',
     server: 'socketio.mjs',
     path: '/socket.io/?EIO=4&transport=websocket',
-    headers: `Cookie: ${cookie}\r\n`,
+    headers: visitor => `Cookie: ${cookie(visitor)}\r\n`,
     greeting: [['0{', '40'], ['40{', null]],
     subscribe: streams => [`420${JSON.stringify(['sub', streams])}`],
     publish: (stream, n, id) => `42${id ?? ''}${JSON.stringify(['pub', { stream, n }])}`,

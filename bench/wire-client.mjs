@@ -1,9 +1,23 @@
 // A WebSocket client that only counts: raw TCP, one read buffer for all, no masking cost, no parsing of JSON while measuring.
-import { connect } from 'node:net'
 import { randomBytes } from 'node:crypto'
+import { connect } from 'node:net'
+import { inflateRawSync } from 'node:zlib'
 
 const shared = Buffer.allocUnsafe(1024 * 1024)
 const marker = Buffer.from('"n":"')
+const tail = Buffer.from([0, 0, 0xff, 0xff])
+
+/** The last deflated payload and what was in it: all listeners of a broadcast get the same, so one of them inflates it. */
+let deflated = Buffer.alloc(0)
+let inflated = deflated
+
+function inflate (payload) {
+  if (!payload.equals(deflated)) {
+    deflated = Buffer.from(payload)
+    inflated = inflateRawSync(Buffer.concat([payload, tail]))
+  }
+  return inflated
+}
 
 export class WireClient {
   #socket
@@ -15,17 +29,21 @@ export class WireClient {
   onBroadcast = () => {}
   onFailure = () => {}
 
-  constructor (port, peer) {
+  /** @param visitor a number of its own */
+  constructor (port, peer, visitor, extensions = '') {
     this.peer = peer
     this.tail = peer.tail.length
-    this.next = new Int32Array(10)
+    /** The number that comes next in each stream it listens to. */
+    this.next = new Map()
+    /** Bytes of all frames it got. */
+    this.bytes = 0
     this.#socket = connect({
       port,
       host: '127.0.0.1',
       noDelay: true,
       onread: { buffer: shared, callback: (size, buffer) => { this.#read(buffer.subarray(0, size)); return true } }
     })
-    this.#socket.once('connect', () => this.#socket.write(`GET ${peer.path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${randomBytes(16).toString('base64')}\r\n${peer.headers}\r\n`))
+    this.#socket.once('connect', () => this.#socket.write(`GET ${peer.path} HTTP/1.1\r\nHost: 127.0.0.1:${port}\r\nConnection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\nSec-WebSocket-Key: ${randomBytes(16).toString('base64')}\r\n${peer.headers(visitor)}${extensions}\r\n`))
     this.#socket.on('error', error => this.onFailure(error))
     this.#socket.on('close', () => this.onFailure(new Error('closed')))
   }
@@ -70,7 +88,9 @@ export class WireClient {
       }
       const end = body + length
       if (end > size) break
-      this.#frame(data, at, body, end)
+      this.bytes += end - at
+      if ((data[at] & 0x40) === 0) this.#frame(data, data[at], body, end)
+      else this.#unpacked(data[at], inflate(data.subarray(body, end)))
       at = end
     }
     if (at < size) this.#keep(data, at)
@@ -80,14 +100,20 @@ export class WireClient {
     this.#rest = Buffer.from(data.subarray(at))
   }
 
-  #frame (data, at, body, end) {
-    const opcode = data[at] & 15
+  #unpacked (first, data) {
+    this.#frame(data, first, 0, data.length)
+  }
+
+  #frame (data, first, body, end) {
+    const opcode = first & 15
     if (opcode === 1) {
       const number = end - this.tail - 8
       if (number - 5 > body && data[number - 5] === marker[0] && data[number - 4] === marker[1] && data[number - 3] === marker[2] && data[number - 2] === marker[3] && data[number - 1] === marker[4]) {
         let n = 0
         for (let i = number; i < number + 8; i++) n = n * 10 + data[i] - 48
-        this.onBroadcast(this, data[number - 8] - 48, n)
+        // Between the two numbers stands ","n":" — the stream's has four digits.
+        const stream = (data[number - 11] - 48) * 1000 + (data[number - 10] - 48) * 100 + (data[number - 9] - 48) * 10 + data[number - 8] - 48
+        this.onBroadcast(this, stream, n)
       } else {
         const text = data.toString('utf8', body, end)
         const answer = this.peer.answer(text)

@@ -9,6 +9,16 @@ function frame (text) {
 }
 
 const streams = new Map()
+
+// For the test of the load generator: what a server does that is not to be trusted.
+const { FAULT: fault } = process.env
+
+function misbehave (stream, bytes) {
+  const [first, ...others] = streams.get(stream)
+  for (const socket of others) socket.write(bytes)
+  if (fault === 'double') first.write(Buffer.concat([bytes, bytes]))
+  if (fault === 'swap') setTimeout(() => first.write(bytes), 20)
+}
 const wss = new WebSocketServer({ port, host: '127.0.0.1', perMessageDeflate: false }, ready)
 wss.on('connection', ws => {
   ws.on('message', data => {
@@ -18,6 +28,7 @@ wss.on('connection', ws => {
       ws._socket.write(frame('{"ok":1}'))
     } else {
       const bytes = frame(JSON.stringify(message(pub, n)))
+      if (Number(n) === 3 && fault !== undefined) return misbehave(pub, bytes)
       for (const socket of streams.get(pub)) socket.write(bytes)
       if (id !== undefined) ws._socket.write(frame(`{"id":${id}}`))
     }

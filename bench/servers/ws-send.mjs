@@ -1,9 +1,9 @@
-// Bare ws the way its README broadcasts: one send() per listener.
+// Bare ws the way its README broadcasts: one send() per listener (with DEFLATE=1: permessage-deflate, each socket for itself).
 import { WebSocketServer } from 'ws'
 import { message, port, ready } from './payload.mjs'
 
 const streams = new Map()
-const wss = new WebSocketServer({ port, host: '127.0.0.1', perMessageDeflate: false }, ready)
+const wss = new WebSocketServer({ port, host: '127.0.0.1', perMessageDeflate: process.env.DEFLATE === '1' }, ready)
 wss.on('connection', ws => {
   ws.on('message', data => {
     const { sub, pub, n, id } = JSON.parse(data)
