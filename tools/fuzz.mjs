@@ -200,8 +200,14 @@ export async function serve (args = []) {
   let complaints = ''
   child.stderr.setEncoding('utf8').on('data', text => { complaints = (complaints + text).slice(-10_000) })
   let over = null
-  child.once('exit', (code, signal) => { over = { code, signal } })
-  const answer = () => Promise.race([once(child, 'message').then(([message]) => message), once(child, 'exit').then(() => { throw new Error(`the server ended: ${JSON.stringify(over)}\n${complaints}`) })])
+  let waiting = null
+  const ended = () => new Error(`the server ended: ${JSON.stringify(over)}\n${complaints}`)
+  child.on('message', message => waiting?.resolve(message))
+  child.once('exit', (code, signal) => {
+    over = { code, signal }
+    waiting?.reject(ended())
+  })
+  const answer = () => new Promise((resolve, reject) => { waiting = { resolve, reject } })
   const { port } = await answer()
   return {
     child,
@@ -210,7 +216,7 @@ export async function serve (args = []) {
     get complaints () { return complaints },
     /** What the server says of itself: { connections, subscriptions, streams, faults, isClean, rss, heap, handles }. */
     async ask (what = 'report') {
-      if (over !== null) throw new Error(`the server ended: ${JSON.stringify(over)}\n${complaints}`)
+      if (over !== null) throw ended()
       child.send(what)
       return await answer()
     },

@@ -267,6 +267,7 @@ class World {
   async end (model: Model): Promise<void> {
     for (const listener of this.listeners.values()) await listener.settle()
     await this.agrees(model)
+    while (![...model.connections.keys()].every(connection => isQuiet(model, connection))) await new GoOn(0, 'confirms').run(model, this)
     for (const connection of [...model.connections.keys()]) {
       this.listeners.get(connection)!.peer.destroy()
       this.listeners.delete(connection)
