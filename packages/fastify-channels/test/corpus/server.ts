@@ -22,11 +22,12 @@ function report (): object {
   }
 }
 
-/** Waits until everybody who is gone is gone here as well. */
+/** Waits until everybody who is gone is gone here as well, but no longer than that could take: what is left then is left behind. */
 async function settle (): Promise<object> {
   log.length = 0
   gates.splice(0).forEach(open => open(null))
-  while ([...app[kConnections]].length > 0) await new Promise(resolve => setImmediate(resolve))
+  const deadline = Date.now() + 20_000
+  while ([...app[kConnections]].length > 0 && Date.now() < deadline) await new Promise(resolve => setImmediate(resolve))
   await app[kConnections].ended()
   return report()
 }
