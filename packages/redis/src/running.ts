@@ -11,14 +11,13 @@ import { History } from './history.ts'
 import type { Keys } from './keys.ts'
 import type { Resolved } from './options.ts'
 import { Probe, PROBE_INTERVAL } from './probe.ts'
+import { Standing } from './standing.ts'
 import type { Subscriber } from './subscriber.ts'
 import { subscribersFor } from './subscribers.ts'
 import type { Subscribers } from './subscribers.ts'
 
 /** Milliseconds between two attempts at what could not be done. */
 const RETRY = 250
-/** Milliseconds between two warnings of one kind. */
-const QUIET = 60_000
 
 export class Running {
   readonly history: History
@@ -31,14 +30,12 @@ export class Running {
   readonly #subscribers: Subscribers
   readonly #aside: Aside
   readonly #probe: Probe
+  readonly #standing: Standing
   /** Connections whose subscriptions Redis ended by itself. */
   readonly #moved = new Set<Subscriber>()
   readonly #timers: NodeJS.Timeout[] = []
-  #lostAt: number | null = null
-  #gaps = 0
-  #ignored = 0
-  #warnedAt = -Infinity
   #isHealing = false
+  #healedAt = -Infinity
   #isClosed = false
 
   constructor (options: Resolved, keys: Keys, host: BackendHost) {
@@ -48,6 +45,7 @@ export class Running {
     // The number of a database does not part its channels from another's.
     this.#app = `${isCluster(client) ? 0 : client.options.db ?? 0} ${options.prefix}`
     this.#address = addressOf(client)
+    this.#standing = new Standing(host.log, this.#address)
     this.#commands = new Commands(client, { up: () => this.#rise(), down: reason => this.#fall(reason) })
     this.#subscribers = subscribersFor(options.source, client, {
       message: (channel, bytes) => this.#arrive(channel, bytes),
@@ -56,7 +54,11 @@ export class Running {
         this.#lose(subscriber)
         this.#fall(reason)
       },
-      moved: subscriber => this.#moved.add(subscriber)
+      moved: subscriber => {
+        this.#moved.add(subscriber)
+        // At once, unless that was just tried: where a part went is not known everywhere at the same time.
+        if (performance.now() - this.#healedAt > RETRY) this.#check()
+      }
     })
     this.history = new History(this.#commands, this.#app)
     this.hearing = new Hearing(keys, this.history, this.#subscribers, {
@@ -94,11 +96,11 @@ export class Running {
       commands: this.#commands.link.isUp,
       subscribers: subscribers.length,
       subscribersDown: subscribers.filter(({ link }) => !link.isUp).length,
-      downMs: this.#lostAt === null ? 0 : Math.round(performance.now() - this.#lostAt),
+      downMs: this.#standing.downMs,
       lastProbeMs: this.#probe.lastMs,
       streams: this.hearing.size,
-      gaps: this.#gaps,
-      ignored: this.#ignored
+      gaps: this.#standing.gaps,
+      ignored: this.#standing.ignored
     }
   }
 
@@ -123,7 +125,7 @@ export class Running {
     const take = heard === undefined ? this.#aside.reader(channel) : undefined
     if (heard === undefined && take === undefined) return
     const envelope = readEnvelope(this.#app, bytes)
-    if (envelope === null || (heard !== undefined && !isJson(envelope.broadcast.json))) this.#ignore(channel)
+    if (envelope === null || (heard !== undefined && !isJson(envelope.broadcast.json))) this.#standing.ignore(channel)
     else if (heard !== undefined) heard.arrive(envelope)
     else take!(envelope.broadcast.json)
   }
@@ -137,21 +139,13 @@ export class Running {
   }
 
   #check (): void {
-    if (this.#isWhole) this.#recover()
+    if (this.#isClosed) return
+    if (this.#isWhole) this.#standing.rise(this.hearing.size)
     else this.#heal().catch(() => {})
   }
 
   #fall (reason: string): void {
-    if (this.#lostAt !== null || this.#isClosed) return
-    this.#lostAt = performance.now()
-    this.#host.log.warn({ redis: this.#address, reason }, 'the cable has lost Redis: broadcasts do not reach everybody')
-  }
-
-  #recover (): void {
-    if (this.#lostAt === null || this.#isClosed) return
-    const ms = Math.round(performance.now() - this.#lostAt)
-    this.#lostAt = null
-    this.#host.log.info({ redis: this.#address, ms, streams: this.hearing.size }, 'the cable has Redis again')
+    if (!this.#isClosed) this.#standing.fall(reason)
   }
 
   #lose (subscriber: Subscriber): void {
@@ -163,6 +157,7 @@ export class Running {
   async #heal (): Promise<void> {
     if (this.#isHealing) return
     this.#isHealing = true
+    this.#healedAt = performance.now()
     try {
       for (const subscriber of this.#moved) this.#lose(subscriber)
       this.#moved.clear()
@@ -175,15 +170,8 @@ export class Running {
   }
 
   #tellGap (stream: string, at: Position): void {
-    this.#gaps++
+    this.#standing.gaps++
     this.#guard(() => this.#host.gap(stream, at))
-  }
-
-  #ignore (channel: string): void {
-    this.#ignored++
-    if (performance.now() - this.#warnedAt < QUIET) return
-    this.#warnedAt = performance.now()
-    this.#host.log.warn({ redis: this.#address, channel: channel.slice(0, 200), ignored: this.#ignored }, 'the cable ignores what is no broadcast of this app')
   }
 
   /** What the app does with a broadcast is no business of the connection it came over. */

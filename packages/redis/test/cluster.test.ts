@@ -1,0 +1,128 @@
+// The Redis cable on a cluster of three nodes, over sharded pub/sub: the same promises, and slots and nodes that come and go.
+import { Cluster } from 'ioredis'
+import { test } from 'tap'
+import type { Test } from 'tap'
+import { checkBackend } from 'fastify-channels/testing'
+import { redisCable } from '../src/index.ts'
+import { Keys, slotOf } from '../src/keys.ts'
+import { Peer } from './peer.ts'
+import { ClusterOfThree, until } from './servers.ts'
+import type { Server } from './servers.ts'
+
+const keys = new Keys('channels:cable:')
+const unavailable = { code: 'FST_CHANNELS_CABLE_UNAVAILABLE' }
+
+test('a cluster', async t => {
+  const cluster = await ClusterOfThree.start(t.testdir())
+  t.teardown(() => cluster.stop())
+  const client = new Cluster(cluster.nodes.map(({ port }) => ({ host: '127.0.0.1', port })))
+  client.on('error', () => {})
+  t.teardown(() => client.disconnect())
+  await until(() => client.status === 'ready')
+
+  const pair = async (t: Test) => {
+    const [a, b] = [await Peer.open({ client }), await Peer.open({ client })]
+    t.teardown(() => a.close())
+    t.teardown(() => b.close())
+    return [a, b] as const
+  }
+  const nodeOf = (stream: string) => cluster.nodes.find(({ port }) => client.slots[slotOf(keys.stream(stream).part)]![0] === `127.0.0.1:${port}`)!
+
+  await t.test('keeps every promise of a backend', async t => {
+    for (const { name, run } of checkBackend({ open: () => ({ a: redisCable({ client }), b: redisCable({ client }) }) })) await t.resolves(run(), name)
+  })
+
+  await t.test('spreads streams over its nodes, each stream on the node that has its history', async t => {
+    const [a, b] = await pair(t)
+    const streams = Array.from({ length: 60 }, (_, index) => `{stream} ${index}`)
+    await Promise.all(streams.map(stream => b.listen(stream)))
+    const counts = []
+    for (const node of cluster.nodes) {
+      const channels = (await node.tell('pubsub', 'shardchannels', '*') as string[]).filter(channel => channel.includes('}s:'))
+      counts.push(channels.length)
+      t.same(channels.filter(channel => nodeOf(channel.slice(channel.indexOf('}s:') + 3)) !== node), [])
+      t.same(await node.tell('pubsub', 'channels', 'channels:cable:*'), [], 'nothing goes to every node')
+    }
+    t.equal(counts.reduce((sum, count) => sum + count, 0), streams.length)
+    t.ok(counts.every(count => count > 5))
+    await Promise.all(streams.map(stream => a.publish(stream, stream)))
+    for (const stream of streams) await b.hears(stream, 1)
+    t.same(streams.filter(stream => b.heard(stream)[0] !== stream), [])
+  })
+
+  await t.test('follows a slot that moves, and misses nothing', async t => {
+    const [a, b] = await pair(t)
+    const from = nodeOf('moving')
+    const to = cluster.nodes.find(node => node !== from)!
+    await b.listen('moving')
+    await b.listen('staying {x}')
+    const moved = new AbortController()
+    const moving = move(cluster, slotOf(keys.stream('moving').part), from, to).finally(() => moved.abort())
+    for (let said = 0; !moved.signal.aborted; said++) await a.publish('moving', said, { size: 100_000, ttl: 60_000 }).catch(error => t.match(error, unavailable))
+    await moving
+    await until(async () => (await to.tell('pubsub', 'shardchannels', keys.stream('moving').channel) as string[]).length === 1)
+    await a.publish('moving', 'end', { size: 100_000, ttl: 60_000 })
+    await b.hearsOf('moving', 'end')
+    await a.publish('staying {x}', 'end')
+    await b.hearsOf('staying {x}', 'end')
+    t.same(b.faults('moving'), [])
+    t.same(b.gaps('moving'), [], 'its history moved with it')
+    t.equal(new Set(b.heard('moving')).size, b.heard('moving').length)
+    await b.well()
+  })
+
+  await t.test('loses a node, and only the streams on it', async t => {
+    const [a, b] = await pair(t)
+    const dead = cluster.nodes[1]!
+    const names = Array.from({ length: 50 }, (_, index) => `s ${index}`)
+    const there = names.find(name => nodeOf(name) === dead)!
+    const elsewhere = names.find(name => nodeOf(name) !== dead && nodeOf(name) !== nodeOf('control'))!
+    await b.listen(there)
+    await b.listen(elsewhere)
+    await a.publish(there, 1)
+    await a.publish(elsewhere, 1)
+    for (const stream of [there, elsewhere]) await b.hears(stream, 1)
+    await dead.stop()
+    await until(() => !b.health().ok)
+    await t.rejects(a.publish(there, 2), unavailable)
+    t.same((await a.backend.position([there]))[0], null)
+    await dead.start()
+    await b.well()
+    await a.well()
+    await a.publish(there, 3)
+    await a.publish(elsewhere, 3)
+    for (const stream of [there, elsewhere]) await b.hearsOf(stream, 3)
+    t.same([b.heard(there), b.heard(elsewhere)], [[1, 3], [1, 3]])
+    t.same([b.faults(there), b.faults(elsewhere)], [[], []])
+    t.same([b.gaps(there).length, b.gaps(elsewhere).length], [1, 0])
+  })
+
+  await t.test('has subscribers killed on every node, and misses nothing', async t => {
+    const [a, b] = await pair(t)
+    const streams = Array.from({ length: 20 }, (_, index) => `killed ${index}`)
+    await Promise.all(streams.map(stream => b.listen(stream)))
+    for (let round = 0; round < 3; round++) {
+      await a.well()
+      await b.well()
+      const killing = Promise.all(cluster.nodes.map(node => node.kill('subscriber')))
+      for (const stream of streams) await a.publish(stream, round)
+      t.same(await killing, [2, 2, 2])
+      for (const stream of streams) await b.hears(stream, round + 1)
+    }
+    t.same(streams.flatMap(stream => b.faults(stream)), [])
+    t.same(streams.flatMap(stream => b.gaps(stream)), [])
+  })
+})
+
+/** Gives a slot with all its keys to another node. */
+async function move ({ nodes }: ClusterOfThree, slot: number, from: Server, to: Server): Promise<void> {
+  const id = async (node: Server) => String(await node.tell('cluster', 'myid'))
+  await to.tell('cluster', 'setslot', slot, 'importing', await id(from))
+  await from.tell('cluster', 'setslot', slot, 'migrating', await id(to))
+  for (;;) {
+    const found = await from.tell('cluster', 'getkeysinslot', slot, 100) as string[]
+    if (found.length === 0) break
+    await from.tell('migrate', '127.0.0.1', to.port, '', 0, 5000, 'keys', ...found)
+  }
+  for (const node of [to, from, ...nodes.filter(node => node !== to && node !== from)]) await node.tell('cluster', 'setslot', slot, 'node', await id(to))
+}
