@@ -411,7 +411,7 @@ t.test('app.cable.disconnect({ userId })', async t => {
   t.test('without a user is an error, not everybody', async t => {
     const { app } = await house(t)
     const ws = await connect(app, { session: 'undefined' })
-    for (const filter of [{}, undefined, null, { userId: undefined }, { userId: null }, { userId: {} }, { user: 1 }]) {
+    for (const filter of [{}, undefined, null, { userId: undefined }, { userId: null }, { userId: {} }, { user: 1 }, { userId: 'undefined', sessionId: 'x' }]) {
       await t.rejects(app.cable.disconnect(filter as any), TypeError, JSON.stringify(filter))
     }
     await fence(t, ws, 'and nobody was disconnected')

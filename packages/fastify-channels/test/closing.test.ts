@@ -192,6 +192,33 @@ t.test('app.close()', async t => {
   })
 })
 
+t.test('a peer that is sent away and does not answer is cut off after two seconds', async t => {
+  const { app } = await listening(t, { channels: { EndChannel }, session: () => 'ana', findUser: (login: string) => ({ login }) })
+  const peer = new RawPeer(app)
+  await peer.saw('101 Switching Protocols')
+  peer.say({ command: 'subscribe', channel: 'EndChannel', params: {} })
+  await peer.saw('confirm_subscription')
+  EndChannel.ends.all.length = 0
+  freeze(t)
+  await app.cable.disconnect({ userId: 'ana' })
+  await peer.saw('\x88\x0e\x11\x94unauthorized')
+  mock.timers.tick(2000)
+  await peer.closed
+  await until('its end', () => EndChannel.ends.all.length === 1)
+  t.same(EndChannel.ends.all, ['disconnect'])
+})
+
+t.test('a peer that breaks the wire is closed with a code, and wakes nobody', async t => {
+  const { app, log } = await listening(t)
+  const peer = new RawPeer(app)
+  await peer.saw('101 Switching Protocols')
+  peer.socket.write(Buffer.from([0x81, 0x01, 0x78]))
+  await peer.saw('\x88\x02\x03\xea')
+  await until('it is noted', () => log.some(({ msg }) => msg === 'a websocket failed'))
+  t.match(log.filter(({ msg }) => msg === 'a websocket failed'), [{ level: 20, err: { code: 'WS_ERR_EXPECTED_MASK' } }])
+  peer.socket.destroy()
+})
+
 t.test('a peer that vanished without a word', async t => {
   t.test('is noticed within 32 seconds: unsubscribed() runs once, and who answers stays', async t => {
     const { app } = await setting(t, { channels: { EndChannel } })

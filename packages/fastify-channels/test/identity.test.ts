@@ -1,4 +1,7 @@
 // Who is speaking: the session, the user behind it, and `current` in channels and in routes (guide §5).
+import { once } from 'node:events'
+import http from 'node:http'
+import type { AddressInfo } from 'node:net'
 import { mock } from 'node:test'
 import cookie from '@fastify/cookie'
 import Fastify from 'fastify'
@@ -292,6 +295,22 @@ t.test('current.user', async t => {
     t.same((await app.inject({ method: 'POST', url: '/', cookies })).json().user, 'ana')
   })
 
+  t.test('is there after a body that came in pieces', async t => {
+    const { app, ids } = await guarded(t, {}, app => { app.post('/', async request => ({ user: current.user?.login ?? null, body: request.body })) })
+    await app.listen({ port: 0, host: '127.0.0.1' })
+    const { port } = app.server.address() as AddressInfo
+    const request = http.request({ port, method: 'POST', headers: { 'content-type': 'application/json', cookie: `session=${encodeURIComponent(app.signCookie('1'))}` } })
+    request.flushHeaders()
+    await until('the user is loaded', () => ids.length === 1)
+    request.write('{"a"')
+    await new Promise(resolve => setImmediate(resolve))
+    request.end(':1}')
+    const [answer] = await once(request, 'response')
+    let text = ''
+    for await (const piece of answer) text += piece
+    t.same(JSON.parse(text), { user: 'ana', body: { a: 1 } })
+  })
+
   t.test('is not loaded for a route with config: { cable: false }, nor for /cable.js', async t => {
     const { app, ids } = await guarded(t, {}, app => {
       app.get('/free', { config: { cable: false } }, async () => ({ user: current.user }))
@@ -335,6 +354,7 @@ t.test('current.user', async t => {
       return current.user.login
     }), 'eve')
     t.throws(() => current.run(null, () => { throw new Error('through') }), { message: 'through' })
+    t.equal(current.user, null, 'and no longer than that')
     const { app } = bare(t)
     app.get('/', (request, reply) => { current.run({ login: String(request.headers['x-user']) }, async () => reply.send(current.user)) })
     t.same((await app.inject({ url: '/', headers: { 'x-user': 'eve' } })).json(), { login: 'eve' })

@@ -70,7 +70,7 @@ t.test('a wait in vain ends at its deadline, with what did arrive', async t => {
     subscribed () { if (this.params.hang) return gate() }
     hang () { return gate() }
   }
-  const { app } = await setting(t, { channels: { MuteChannel } })
+  const { app } = await setting(t, { channels: { MuteChannel }, limits: { endTimeout: 20 } })
   const ws = await connect(app, { timeout: 30 })
   await t.rejects(ws.receive(), { message: 'no frame within 30 ms; nothing arrived' })
   await ws.subscribe('MuteChannel')
