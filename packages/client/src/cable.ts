@@ -74,7 +74,7 @@ export class Cable<Channels = AnyChannels> {
       membership.remove(listener)
       this.#calls.flush()
       // Not at once: an element that is moved, or a component mounted twice, takes its place again in this turn.
-      setTimeout(() => this.#sweep(membership))
+      setTimeout(() => this.#sweep(membership), 0)
     })
   }
 

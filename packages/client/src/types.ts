@@ -54,7 +54,7 @@ export type SubscriptionState = 'waiting' | 'connected' | 'rejected' | 'unsubscr
 
 /** What every channel has, and no client may call. */
 type BaseName = 'subscribed' | 'unsubscribed' | 'send' | 'broadcast' | 'reject' | 'streamFrom' | 'stopStreamFrom' | 'stopAllStreams' |
-  'params' | 'app' | 'channelName' | 'authenticated' | 'tab' | 'user' | 'request' | 'log' | 'signal' | 'constructor'
+  'params' | 'app' | 'channelName' | 'authenticated' | 'tab' | 'connectionId' | 'user' | 'request' | 'log' | 'signal' | 'constructor'
 
 type IsAny<T> = 0 extends 1 & T ? true : false
 type Instance<T> = T extends abstract new (...args: any) => infer I ? I : T
