@@ -69,7 +69,7 @@ export class FreeChannel extends Channel<{ [name: string]: any }> {
   override subscribed () { count('FreeChannel.subscribed') }
   override unsubscribed () { count('FreeChannel.unsubscribed') }
   seen () { return this.params }
-  constructorOf () { return { own: Object.hasOwn(this.params, 'constructor'), value: this.params.constructor, proto: Object.getPrototypeOf(this.params) } }
+  constructorOf () { return { own: Object.hasOwn(this.params, 'constructor'), value: this.params.constructor, inherits: 'toString' in this.params } }
   gate () { return new Promise(resolve => gates.push(resolve)) }
 }
 
