@@ -1,7 +1,7 @@
 // A WebSocket client that only counts: raw TCP, one read buffer for all, no masking cost, no parsing of JSON while measuring.
 import { randomBytes } from 'node:crypto'
 import { connect } from 'node:net'
-import { inflateRawSync } from 'node:zlib'
+import { constants, inflateRawSync } from 'node:zlib'
 
 const shared = Buffer.allocUnsafe(1024 * 1024)
 const marker = Buffer.from('"n":"')
@@ -14,7 +14,7 @@ let inflated = deflated
 function inflate (payload) {
   if (!payload.equals(deflated)) {
     deflated = Buffer.from(payload)
-    inflated = inflateRawSync(Buffer.concat([payload, tail]))
+    inflated = inflateRawSync(Buffer.concat([payload, tail]), { finishFlush: constants.Z_SYNC_FLUSH })
   }
   return inflated
 }

@@ -8,7 +8,7 @@ import type { Registration } from './registry.ts'
 import { isInvalidAction } from './surface.ts'
 
 /** Runs the app's method as the current user; settles with what the method gives. */
-export type Run = (method: () => unknown) => Promise<unknown>
+export type Run = (method: () => unknown) => unknown
 
 /** The outcome of calling `name` with `data` on `channel`. Rejects only where `run` itself refuses to run anything. */
 export async function act (registration: Registration, channel: Channel<any>, name: unknown, data: unknown, run: Run): Promise<Outcome> {

@@ -5,6 +5,7 @@ import type { FastifyBaseLogger } from 'fastify'
 import type { BackendHealth, CableBackend, Eventually, Retention } from './backend.ts'
 import { checkFilter, writeControl } from './control.ts'
 import type { ConnectionFilter, DisconnectOptions } from './control.ts'
+import { isPromise } from './deadline.ts'
 import { InvalidPayload, InvalidStream } from './errors.ts'
 
 /** How one broadcast is said. */
@@ -44,15 +45,16 @@ export class Cable {
    * @returns settles when the cable has taken it. It may be left unawaited: a failure is logged, never an unhandled rejection.
    * @throws FST_CHANNELS_INVALID_STREAM, FST_CHANNELS_INVALID_PAYLOAD, FST_CHANNELS_CABLE_UNAVAILABLE (as rejections)
    */
-  broadcast (stream: string, data?: unknown, options: BroadcastOptions = {}): Promise<void> {
+  broadcast (stream: string, data?: unknown, options?: BroadcastOptions): Promise<void> {
     const taken = this.#encodeAndPublish(stream, data, options)
-    taken.catch(error => this.#log.error({ err: error, stream: String(stream).slice(0, 200) }, 'a broadcast failed'))
+    if (taken !== settled) taken.catch(error => this.#log.error({ err: error, stream: String(stream).slice(0, 200) }, 'a broadcast failed'))
     return taken
   }
 
   /** Publishes what is JSON already. The same promises as `broadcast`. */
-  async publish (stream: string, json: string, { history = true, except = null }: BroadcastOptions = {}): Promise<void> {
-    await this.#backend.publish(stream, json, { history: history ? this.#retentionOf(stream) : null, except })
+  publish (stream: string, json: string, { history = true, except = null }: BroadcastOptions = {}): Promise<void> {
+    const taken = this.#backend.publish(stream, json, { history: history ? this.#retentionOf(stream) : null, except })
+    return isPromise(taken) ? taken.then(() => {}) : settled
   }
 
   /**
@@ -91,11 +93,18 @@ export class Cable {
     return known.length === kept.length && kept.length > 0 ? writeSince(Object.fromEntries(known)) : null
   }
 
-  async #encodeAndPublish (stream: string, data: unknown, options: BroadcastOptions): Promise<void> {
-    checkStream(stream)
-    await this.publish(stream, encodePayload(data), options)
+  #encodeAndPublish (stream: string, data: unknown, options?: BroadcastOptions): Promise<void> {
+    try {
+      checkStream(stream)
+      return this.publish(stream, encodePayload(data), options)
+    } catch (error) {
+      return Promise.reject(error)
+    }
   }
 }
+
+/** What is taken at once: one promise for all. */
+const settled = Promise.resolve()
 
 /** Throws unless `name` can name a stream (guide §7.1). */
 export function checkStream (name: unknown): asserts name is string {

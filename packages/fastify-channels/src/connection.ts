@@ -4,8 +4,10 @@ import { closeCodes } from '@fastify-channels/protocol'
 import type { Dialect, Tag } from '@fastify-channels/protocol'
 import type { FastifyBaseLogger, FastifyRequest } from 'fastify'
 import type { WebSocket } from 'ws'
+import type { Eventually } from './backend.ts'
 import type { EndReason } from './channel.ts'
 import type { User } from './current.ts'
+import { isPromise } from './deadline.ts'
 import { encode } from './frame.ts'
 import { Intake } from './intake.ts'
 import type { IntakeOwner } from './intake.ts'
@@ -63,9 +65,7 @@ export class Connection implements Visitor, IntakeOwner {
   get isSentAway (): boolean { return this.#closeReason === 'disconnect' }
 
   /** How many subscriptions it has, pending ones included. */
-  get subscriptions (): number {
-    return this.#subscriptions.size
-  }
+  get subscriptions (): number { return this.#subscriptions.size }
 
   /** True for the name this connection was given, if it was given one. */
   isCalled (id: string): boolean {
@@ -91,9 +91,7 @@ export class Connection implements Visitor, IntakeOwner {
     this.#intake.take(data.toString())
   }
 
-  run (command: AddressedCommand): Promise<void> {
-    return this.#subscriptions.run(command)
-  }
+  run (command: AddressedCommand): Promise<void> { return this.#subscriptions.run(command) }
 
   refuse ({ reason, id }: { readonly reason: string, readonly id: Tag | null }): void {
     this.#say(id === null ? this.dialect.error(reason) : this.dialect.reply(id, { ok: false, reason }))
@@ -109,15 +107,10 @@ export class Connection implements Visitor, IntakeOwner {
   }
 
   /** Loads the user again (guide §5): before every dispatch. */
-  async identify (): Promise<User | null> {
+  identify (): Eventually<User | null> {
     if (this.session.userId === null) return null
-    const user = await this.#premises.findUser(this.session.userId)
-    if (user === null) {
-      this.disconnect('unauthorized', false)
-      throw new Unauthorized('the user of this connection is gone')
-    }
-    this.#user = user
-    return user
+    const found = this.#premises.findUser(this.session.userId)
+    return isPromise(found) ? found.then(user => this.#recognise(user)) : this.#recognise(found)
   }
 
   /** Asks whether the peer is still there. While we do not read, its answers cannot be heard and do not count. */
@@ -179,6 +172,15 @@ export class Connection implements Visitor, IntakeOwner {
     this.#subscriptions.silence()
     await Promise.all([...this.#subscriptions.keys].map(key =>
       this.#intake.end(key, () => this.#subscriptions.end(key, this.#closeReason))))
+  }
+
+  #recognise (user: User | null): User {
+    if (user === null) {
+      this.disconnect('unauthorized', false)
+      throw new Unauthorized('the user of this connection is gone')
+    }
+    this.#user = user
+    return user
   }
 
   #sendAway (code: number, reason: string, reconnect: boolean): void {

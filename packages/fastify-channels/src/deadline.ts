@@ -1,18 +1,20 @@
 // A promise that does not wait for ever. Never cancels what it waits for: whoever is late must look whether it still counts.
 import { Timeout } from './errors.ts'
 
-/** Settles like `work`, or rejects with a Timeout that names `what` after `ms` milliseconds. */
-export async function within<T> (ms: number, what: string, work: T | PromiseLike<T>): Promise<T> {
-  if (!isPromise(work) || ms === Infinity) return await work
-  let timer: NodeJS.Timeout | undefined
-  const late = new Promise<never>((_resolve, reject) => {
-    timer = setTimeout(() => reject(new Timeout(what, ms)), ms)
+/** Settles like `work`, or rejects with a Timeout that names `what` after `ms` milliseconds. What is there already is handed back as it is. */
+export function within<T> (ms: number, what: string, work: T | PromiseLike<T>): T | Promise<T> {
+  if (!isPromise(work)) return work
+  if (ms === Infinity) return Promise.resolve(work)
+  return new Promise((resolve, reject) => {
+    const timer = setTimeout(() => reject(new Timeout(what, ms)), ms)
+    work.then(value => {
+      clearTimeout(timer)
+      resolve(value)
+    }, error => {
+      clearTimeout(timer)
+      reject(error)
+    })
   })
-  try {
-    return await Promise.race([work, late])
-  } finally {
-    clearTimeout(timer)
-  }
 }
 
 /** True for what `await` would wait for. */

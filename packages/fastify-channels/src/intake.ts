@@ -68,11 +68,16 @@ export class Intake {
     this.#pending++
     const run = () => this.#owner.run(command)
     const done = command.command === 'unsubscribe' ? this.end(command.key, run) : this.#turns.take(command.key, run)
-    done.catch(error => this.#owner.log.error({ err: error }, 'a command failed')).finally(() => {
-      this.#pending--
-      if (this.#isPaused && this.#pending < this.#limits.maxPendingCommands) this.#pause(false)
+    done.then(() => this.#finish(), error => {
+      this.#owner.log.error({ err: error }, 'a command failed')
+      this.#finish()
     })
     if (!this.#isPaused && this.#pending >= this.#limits.maxPendingCommands) this.#pause(true)
+  }
+
+  #finish (): void {
+    this.#pending--
+    if (this.#isPaused && this.#pending < this.#limits.maxPendingCommands) this.#pause(false)
   }
 
   #pause (isPaused: boolean): void {

@@ -3,7 +3,7 @@ import { isObject } from '@fastify-channels/protocol'
 import type { FastifyRequest } from 'fastify'
 import type { Eventually } from './backend.ts'
 import type { User } from './current.ts'
-import { within } from './deadline.ts'
+import { isPromise, within } from './deadline.ts'
 import { InvalidOption } from './errors.ts'
 
 /** A user's id as the app has it. */
@@ -53,7 +53,7 @@ export const anonymous: Session = { userId: null, id: null, expiresAt: null }
 
 export type ReadSession = (request: FastifyRequest) => Promise<Session>
 /** The user of an id, null when there is none any more. */
-export type FindUser = (userId: string) => Promise<User | null>
+export type FindUser = (userId: string) => Eventually<User | null>
 
 /** Makes the reader of sessions. Whatever it cannot read is a visitor, not an error; an error is the app's own. */
 export function sessionReader (session: SessionOption | undefined, ms: number): ReadSession {
@@ -76,8 +76,11 @@ function toAnswer (answer: UserId | SessionAnswer): SessionAnswer {
 
 /** Makes the loader of users. */
 export function userFinder (findUser: ((userId: any) => Eventually<User | null | undefined>) | undefined, ms: number): FindUser {
-  if (findUser === undefined) return async () => null
-  return async userId => await within(ms, 'findUser()', findUser(userId)) ?? null
+  if (findUser === undefined) return () => null
+  return userId => {
+    const found = within(ms, 'findUser()', findUser(userId))
+    return isPromise(found) ? found.then(user => user ?? null) : found ?? null
+  }
 }
 
 /** The name of the session's cookie; null where a function reads the session. */

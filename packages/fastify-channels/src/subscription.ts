@@ -7,7 +7,7 @@ import type { BroadcastOptions } from './cable.ts'
 import type { Channel, EndReason, Link } from './channel.ts'
 import { current } from './current.ts'
 import type { User } from './current.ts'
-import { within } from './deadline.ts'
+import { isPromise, within } from './deadline.ts'
 import { Ending } from './ending.ts'
 import { LateReject, Timeout } from './errors.ts'
 import type { Follower, Subscriber } from './follower.ts'
@@ -105,7 +105,7 @@ export class Subscription implements Link, Subscriber {
   async perform ({ action, data, id }: MessageCommand): Promise<void> {
     let outcome: Outcome
     try {
-      outcome = await act(this.#registration, this.#channel!, action, data, async method => current.run(await this.#visitor.identify(), method))
+      outcome = await act(this.#registration, this.#channel!, action, data, method => this.#asUser(method))
     } catch (error) {
       if (error instanceof Unauthorized) return
       outcome = failed(error, action, this.log)
@@ -115,9 +115,7 @@ export class Subscription implements Link, Subscriber {
   }
 
   /** Hears and says nothing any more, and tells what still runs by its signal: the first half of an end. */
-  silence (): void {
-    if (!this.#isOver) this.#settle('ended')
-  }
+  silence (): void { if (!this.#isOver) this.#settle('ended') }
 
   /** Ends the subscription: streams first, then `unsubscribed()` (guide §4), once whatever ended it. */
   async end (reason: EndReason): Promise<void> {
@@ -133,11 +131,7 @@ export class Subscription implements Link, Subscriber {
   }
 
   broadcast (stream: string, data: unknown, options?: BroadcastOptions): Promise<void> { return this.#house.cable.broadcast(stream, data, options) }
-  streamFrom (stream: string): void {
-    if (this.#isOver) this.#ignore('streamFrom')
-    else this.#streams.start(stream)
-  }
-
+  streamFrom (stream: string): void { if (this.#isOver) this.#ignore('streamFrom'); else this.#streams.start(stream) }
   stopStreamFrom (stream: string): void { this.#streams.stop(stream) }
   stopAllStreams (): void { this.#streams.stopAll() }
 
@@ -173,6 +167,12 @@ export class Subscription implements Link, Subscriber {
     await this.#ending.owe(this.#channel!)
     // Refused meanwhile: it completed all the same, so it ends now.
     if (this.#state === 'refused') await this.end('error')
+  }
+
+  /** Runs the app's code as the user of this moment. */
+  #asUser (work: () => unknown): unknown {
+    const user = this.#visitor.identify()
+    return isPromise(user) ? user.then(user => current.run(user, work)) : current.run(user, work)
   }
 
   #confirm (): void {

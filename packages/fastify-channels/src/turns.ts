@@ -23,12 +23,15 @@ export class Turns {
 
   #follow (key: string, before: Promise<void> | undefined, task: Task): Promise<void> {
     const turn = before === undefined ? task() : before.then(task)
-    this.#last ??= new Map()
-    this.#last.set(key, turn)
-    return turn.finally(() => {
-      if (this.#last?.get(key) !== turn) return
-      this.#last.delete(key)
-      if (this.#last.size === 0) this.#last = null
-    })
+    const last = this.#last ??= new Map()
+    last.set(key, turn)
+    const forget = () => {
+      if (last.get(key) !== turn) return
+      last.delete(key)
+      if (last.size === 0 && this.#last === last) this.#last = null
+    }
+    // One promise more for each command is enough.
+    turn.then(forget, forget)
+    return turn
   }
 }

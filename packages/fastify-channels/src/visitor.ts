@@ -1,6 +1,7 @@
 // Who a subscription is for, and where it lives: what it needs of its connection and of the app. Nothing runs here.
 import type { Dialect, Tag } from '@fastify-channels/protocol'
 import type { FastifyRequest } from 'fastify'
+import type { Eventually } from './backend.ts'
 import type { Cable } from './cable.ts'
 import type { User } from './current.ts'
 import type { Follower } from './follower.ts'
@@ -22,7 +23,7 @@ export interface Visitor {
   /** Answers a command that is not carried out. */
   refuse: (refusal: { readonly reason: string, readonly id: Tag | null }) => void
   /** Loads the user again. Throws `Unauthorized` when there is none any more, and closes the connection. */
-  identify: () => Promise<User | null>
+  identify: () => Eventually<User | null>
 }
 
 /** What all subscriptions of an app share. */
