@@ -106,7 +106,7 @@ t.test('what is said after the page was rendered and before its socket is there 
   const { built, url } = await listening(t)
   const ana = await person(t, url, 'ana')
   const asked: string[] = []
-  ana.on('request', request => { if (request.url().endsWith('/messages')) asked.push(request.url()) })
+  ana.on('request', request => { if (request.url().includes('/messages?')) asked.push(request.url()) })
   await ana.route('**/cable.js', async route => {
     await post(built, 'ben', lobby, 'said in between')
     await post(built, 'cleo', hike, 'in between, and elsewhere')
