@@ -1,5 +1,10 @@
 // Hostile handshakes on bare TCP: each gets its status, no socket is left behind, and a cross-site page never gets in.
+import { createServer } from 'node:http'
+import { createRequire } from 'node:module'
+import type { AddressInfo } from 'node:net'
+import process from 'node:process'
 import type { FastifyInstance } from 'fastify'
+import { chromium } from 'playwright-core'
 import tap from 'tap'
 import { originCheck, Complaints } from '../src/origin.ts'
 import { hostCheck } from '../src/host.ts'
@@ -280,4 +285,54 @@ tap.test('an origin function that throws is 500 and no connection', async t => {
   t.equal(await peer.handshake(requestHead({ Origin: 'https://app.example' })), 500)
   await peer.ended()
   t.equal(connections(), 0)
+})
+
+tap.test('in a real browser, a page of another origin gets an error, and one of this origin a socket', async t => {
+  const opens = '<script>const ws = new WebSocket(location.hash.slice(1)); ws.onopen = () => { document.title = "open" }; ws.onerror = () => { document.title = "error" }</script>'
+  const { app, port, connections } = await start({}, app => { app.get('/page', (_request, reply) => reply.type('text/html').send(opens)) })
+  const elsewhere = createServer((_request, response) => response.setHeader('content-type', 'text/html').end(opens)).listen(0, '127.0.0.1')
+  const browser = await chromium.launch({ executablePath: process.env.CHROMIUM_PATH ?? '/usr/bin/chromium' })
+  t.teardown(async () => {
+    await browser.close()
+    elsewhere.close()
+    await app.close()
+  })
+  const cable = `ws://127.0.0.1:${port}/cable`
+  const page = await browser.newPage()
+  for (const [url, title] of [[`http://127.0.0.1:${(elsewhere.address() as AddressInfo).port}/`, 'error'], [`http://localhost:${port}/page`, 'error'], ['data:text/html,', 'error'], [`http://127.0.0.1:${port}/page`, 'open']] as const) {
+    await page.goto(url.startsWith('data:') ? `${url}${encodeURIComponent(opens)}#${cable}` : `${url}#${cable}`)
+    await page.waitForFunction('document.title !== ""')
+    t.equal(await page.title(), title, url)
+    t.equal(connections(), title === 'open' ? 1 : 0)
+  }
+})
+
+tap.test('the signature of a cookie binds its value and not its name, and `unsign` can bind both', async t => {
+  const findUser = (id: string) => ({ id })
+  const inbox = '{"command":"subscribe","channel":"InboxChannel"}'
+  const loose = await start({ cookie: { secret }, session: { cookie: 'session' }, findUser })
+  const strict = await start({
+    cookie: { secret },
+    session: { cookie: 'session', unsign: (signed, request) => { const { valid, value } = request.unsignCookie(signed); return valid && value!.startsWith('session:') ? value!.slice(8) : null } },
+    findUser
+  })
+  t.teardown(() => Promise.all([loose.app.close(), strict.app.close()]))
+  // What the app signed as the visitor's choice of a theme.
+  const theme = loose.app.signCookie('ana')
+  for (const [{ port }, value, type] of [[loose, theme, 'confirm_subscription'], [strict, theme, 'reject_subscription'], [strict, strict.app.signCookie('session:ana'), 'confirm_subscription']] as const) {
+    const peer = await Peer.open(port, { Cookie: `session=${encodeURIComponent(value)}` })
+    peer.say(inbox)
+    t.equal((await peer.nextText()).type, type)
+    peer.destroy()
+  }
+})
+
+tap.test('what stands below is no older than it may be, and there is one ws', async t => {
+  const require = createRequire(new URL('../src/plugin.ts', import.meta.url))
+  const version = (from: NodeJS.Require, name: string) => from(`${name}/package.json`).version.split('.').map(Number)
+  const isAtLeast = (version: number[], floor: number[]) => version.map((part, index) => part - floor[index]!).find(difference => difference !== 0) ?? 0
+  for (const [name, floor] of [['ws', [8, 23, 0]], ['@fastify/websocket', [11, 3, 2]], ['fastify', [5, 12, 2]]] as const) {
+    t.ok(isAtLeast(version(require, name), [...floor]) >= 0, `${name} ${version(require, name).join('.')}`)
+  }
+  t.equal(require.resolve('ws'), createRequire(require.resolve('@fastify/websocket')).resolve('ws'))
 })
