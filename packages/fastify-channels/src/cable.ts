@@ -24,6 +24,15 @@ export interface Snapshot<T> {
   readonly since: string | null
 }
 
+/** What a process holds now. */
+export interface Counts {
+  readonly connections: number
+  /** Subscriptions of all connections, pending ones included. */
+  readonly subscriptions: number
+  /** Streams somebody listens to. */
+  readonly streams: number
+}
+
 /** How long a stream's broadcasts are kept; null: not at all. */
 export type RetentionOf = (stream: string) => Retention | null
 
@@ -32,11 +41,13 @@ export class Cable {
   readonly #backend: CableBackend
   readonly #log: FastifyBaseLogger
   readonly #retentionOf: RetentionOf
+  readonly #counts: () => Counts
 
-  constructor (backend: CableBackend, log: FastifyBaseLogger, retentionOf: RetentionOf) {
+  constructor (backend: CableBackend, log: FastifyBaseLogger, retentionOf: RetentionOf, counts: () => Counts) {
     this.#backend = backend
     this.#log = log
     this.#retentionOf = retentionOf
+    this.#counts = counts
   }
 
   /**
@@ -80,9 +91,9 @@ export class Cable {
     await this.#backend.control(writeControl({ verb: 'revoke', filter: checkFilter(filter), key: identify(channel, params) }))
   }
 
-  /** How the cable is: `ok` false means that broadcasts do not reach everybody. */
-  health (): BackendHealth {
-    return this.#backend.health()
+  /** How the cable is, for a readiness probe: `ok` false means that broadcasts do not reach everybody. With what this process holds. */
+  health (): BackendHealth & Counts {
+    return { ...this.#backend.health(), ...this.#counts() }
   }
 
   async #positions (streams: readonly string[]): Promise<string | null> {

@@ -16,7 +16,7 @@ export type EndReason =
   | 'shutdown'
   /** `app.cable.revoke()`. */
   | 'revoke'
-  /** It could not begin: its streams, or its time, ran out. */
+  /** It could not begin, or we failed: its streams, its time or its connection broke. */
   | 'error'
 
 /** What a channel needs of its subscription: declared here, implemented there. */

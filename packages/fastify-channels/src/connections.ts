@@ -31,6 +31,13 @@ export class Connections {
     return this.#all.size
   }
 
+  /** Subscriptions of all of them. */
+  get subscriptions (): number {
+    let sum = 0
+    for (const { subscriptions } of this.#all) sum += subscriptions
+    return sum
+  }
+
   [Symbol.iterator] (): Iterator<Connection> {
     return this.#all[Symbol.iterator]()
   }

@@ -43,7 +43,8 @@ export class Ending {
     this.#owedTo = null
     try {
       const first = this.#reason
-      await within(limits.endTimeout, `${channelName}.unsubscribed()`, current.run(user, () => channel.unsubscribed(first)))
+      // A server that stops stays until this is done.
+      await within(limits.endTimeout, `${channelName}.unsubscribed()`, current.run(user, () => channel.unsubscribed(first)), true)
     } catch (error) {
       log.error({ err: error }, 'unsubscribed() failed')
     }

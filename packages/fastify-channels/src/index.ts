@@ -6,7 +6,7 @@ import { fastifyChannels } from './plugin.ts'
 import { websocketOptions } from './websocket.ts'
 
 export type { BackendHealth, BackendHost, Broadcast, CableBackend, Eventually, Publication, Retention } from './backend.ts'
-export type { BroadcastOptions, Cable, Snapshot } from './cable.ts'
+export type { BroadcastOptions, Cable, Counts, Snapshot } from './cable.ts'
 export { Channel }
 export type { ActionDeclaration, ChannelClass, EndReason, Link } from './channel.ts'
 export type { SlowPolicy } from './outlet.ts'

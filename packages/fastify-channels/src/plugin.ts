@@ -3,7 +3,7 @@ import cluster from 'node:cluster'
 import type { EventEmitter } from 'node:events'
 import cookie from '@fastify/cookie'
 import websocket from '@fastify/websocket'
-import { dialects, plain } from '@fastify-channels/protocol'
+import { closeCodes, dialects, plain } from '@fastify-channels/protocol'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import fp from 'fastify-plugin'
 import type { WebSocket } from 'ws'
@@ -63,7 +63,7 @@ async function channels (app: FastifyInstance, given: FastifyChannelsOptions): P
   const streams = new Streams(compressionThreshold(options.compress))
   const connections = new Connections(limits)
   const registry = new Registry(options.declaredOnly)
-  const cable = new Cable(backend, app.log, retentionOf)
+  const cable = new Cable(backend, app.log, retentionOf, () => ({ connections: connections.size, subscriptions: connections.subscriptions, streams: streams.size }))
   const premises: Premises = {
     cable,
     limits,
@@ -83,7 +83,16 @@ async function channels (app: FastifyInstance, given: FastifyChannelsOptions): P
   if (session !== undefined) followVisitors(app, session, readSession, premises.findUser)
   for (const [name, Class] of Object.entries(options.channels)) app.channel(Class, { name })
   // Made once for all sockets: each finds its connection on itself.
-  const heard = function (this: Carried, data: Buffer, isBinary: boolean) { this[kConnection].receive(data, isBinary) }
+  const heard = function (this: Carried, data: Buffer, isBinary: boolean) {
+    const connection = this[kConnection]
+    try {
+      connection.receive(data, isBinary)
+    } catch (error) {
+      // What nobody expected ends this connection and no other.
+      connection.log.error({ err: error }, 'a connection failed')
+      connection.close(closeCodes.failure, 'error', 'error')
+    }
+  }
   const answered = function (this: Carried) { this[kConnection].missed = 0 }
   const closed = function (this: Carried) { connections.remove(this[kConnection]) }
   mountEndpoint(app, options, readSession, connections, (socket, request, handshake) => {
