@@ -5,6 +5,7 @@ import t from 'tap'
 import type { Test } from 'tap'
 import { append, LiveApp } from './live-app.ts'
 
+t.setTimeout(300_000)
 const live = await LiveApp.start()
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM_PATH ?? '/usr/bin/chromium',
@@ -232,6 +233,22 @@ t.test('back and forth two hundred times: the rooms of the last page, each enter
   t.same(complaints.filter(complaint => !/aborted/.test(complaint)), [], 'but for visits that gave way to the next')
 })
 
+t.test('what was heard for a page that has gone since is rendered by the page that came, and by it alone', async t => {
+  const { page } = await open(t, '/rooms?rooms=swap')
+  await shows(page, ['swap'])
+  for (let times = 0; times < 10; times++) {
+    await page.evaluate(() => addEventListener('turbo:before-stream-render', () => {
+      // A frame before the stream would be rendered, the next page is here, as it was before the stream.
+      const element = document.querySelector('turbo-stream-channel')!
+      element.replaceWith(element.cloneNode())
+    }, { once: true }))
+    await live.say('swap')
+    await live.say('swap')
+    await shows(page, ['swap'])
+  }
+  t.equal(live.entered.get('swap'), 1)
+})
+
 t.test('an element follows its attributes, and says in them how it is', async t => {
   const { page } = await open(t, '/rooms?rooms=follow1')
   await live.say('follow1')
@@ -303,7 +320,7 @@ t.test('an element tells what happens to it, and its ancestors hear it', async t
 t.test('an element that goes before its socket opens, or is only moved, leaves nothing behind', async t => {
   const { page, complaints } = await open(t, '/bare')
   live.entered.clear()
-  await page.evaluate(async () => {
+  const connections = await page.evaluate(async () => {
     const put = (room: string) => {
       const element = document.createElement('turbo-stream-channel')
       element.setAttribute('channel', 'RoomChannel')
@@ -317,11 +334,15 @@ t.test('an element that goes before its socket opens, or is only moved, leaves n
     await null
     gone.remove()
     document.body.prepend(moved)
-    await new Promise(resolve => moved.addEventListener('turbo-stream-channel:connected', resolve))
+    let connections = 0
+    await new Promise<void>(resolve => moved.addEventListener('turbo-stream-channel:connected', () => { connections++; resolve() }))
     for (let times = 0; times < 100; times++) document.body.append(moved)
     const never = document.createElement('turbo-stream-channel')
     never.setAttribute('channel', 'RoomChannel')
+    await new Promise(resolve => setTimeout(resolve))
+    return connections
   })
+  t.equal(connections, 1, 'who moves does not even notice')
   await occupied(t, [['moved', 1]])
   t.same([...live.entered], [['moved', 1]])
   await page.evaluate(() => { document.body.innerHTML = '' })
