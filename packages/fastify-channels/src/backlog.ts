@@ -15,8 +15,8 @@ export interface Straggler {
   write: (frame: Frame) => void
   /** Hands what was written to the kernel, so that `isCongested` is true of it. */
   flush: () => void
-  /** Whether it hears the stream at all. */
-  hears: (stream: string) => boolean
+  /** Whether it hears the stream at all, in that lane if its dialect has several. */
+  hears: (stream: string, lane?: string) => boolean
 }
 
 /** Where missed broadcasts come from: declared here, implemented by the streams of this process. */
@@ -31,8 +31,8 @@ export class Backlog {
   readonly #slice: number
   /** Up to where each stream was sent. */
   readonly #behind = new Map<string, Position | null>()
-  /** The latest broadcast of each stream that keeps no history. */
-  readonly #latest = new Map<string, Frame>()
+  /** The latest broadcast without history of each stream, by its lanes. */
+  readonly #latest = new Map<string, Map<string, Frame>>()
   #isRunning = false
 
   /** @param slice bytes to write before looking whether the peer still follows */
@@ -62,8 +62,14 @@ export class Backlog {
   }
 
   /** A broadcast that history does not keep: of these, only the latest is worth sending late. */
-  keepLatest (stream: string, frame: Frame): void {
-    this.#latest.set(stream, frame)
+  keepLatest (stream: string, lane: string, frame: Frame): void {
+    const lanes = this.#latest.get(stream)
+    if (lanes === undefined) this.#latest.set(stream, new Map([[lane, frame]]))
+    else lanes.set(lane, frame)
+  }
+
+  owesLatest (stream: string): boolean {
+    return this.#latest.has(stream)
   }
 
   /** Nothing of this stream can be caught up any more. */
@@ -126,7 +132,9 @@ export class Backlog {
   }
 
   #tellLatest (): void {
-    for (const frame of this.#latest.values()) this.#follower.write(frame)
+    for (const [stream, lanes] of this.#latest) {
+      for (const [lane, frame] of lanes) if (this.#follower.hears(stream, lane)) this.#follower.write(frame)
+    }
     this.#latest.clear()
     this.#follower.flush()
   }

@@ -16,6 +16,8 @@ export interface Follower extends Sink {
   sentUpTo: (stream: string) => Position | null
   /** It goes on after `at`, as fast as its peer can follow. */
   leaveAt: (stream: string, at: Position) => void
+  /** True when it was not sent the latest broadcast of a stream without history yet, and will be. */
+  owesLatest: (stream: string) => boolean
 }
 
 /** What a set of streams needs of its subscription: declared here, implemented there. */

@@ -17,6 +17,8 @@ export class Held {
   readonly #limits: HeldLimits
   #waiting: Waiting[] = []
   #size = 0
+  /** Streams of which something is lost that should have waited. */
+  readonly lost = new Set<string>()
 
   constructor (limits: HeldLimits) {
     this.#limits = limits
@@ -24,6 +26,8 @@ export class Held {
 
   /** One more. False when that is too much. */
   add (stream: string, broadcast: Broadcast): boolean {
+    // Who is told of a gap goes on after it.
+    if (broadcast.at !== null && this.lost.has(stream)) return true
     this.#size += broadcast.json.length
     if (this.#waiting.length >= this.#limits.maxHeldBroadcasts || this.#size > this.#limits.maxHeldBytes) return false
     this.#waiting.push({ stream, broadcast })
@@ -32,10 +36,14 @@ export class Held {
 
   /** Takes out what waits of one stream. */
   take (stream: string): Waiting[] {
-    const taken = this.#waiting.filter(waiting => waiting.stream === stream)
-    this.#waiting = this.#waiting.filter(waiting => waiting.stream !== stream)
-    for (const { broadcast } of taken) this.#size -= broadcast.json.length
-    return taken
+    this.lost.delete(stream)
+    return this.#take(waiting => waiting.stream === stream)
+  }
+
+  /** Something of a stream is lost: what has a position in it waits no more. */
+  lose (stream: string): void {
+    this.lost.add(stream)
+    this.#take(({ stream: name, broadcast }) => name === stream && broadcast.at !== null)
   }
 
   /** Takes out everything. */
@@ -43,6 +51,13 @@ export class Held {
     const taken = this.#waiting
     this.#waiting = []
     this.#size = 0
+    return taken
+  }
+
+  #take (isWanted: (waiting: Waiting) => boolean): Waiting[] {
+    const taken = this.#waiting.filter(isWanted)
+    this.#waiting = this.#waiting.filter(waiting => !isWanted(waiting))
+    for (const { broadcast } of taken) this.#size -= broadcast.json.length
     return taken
   }
 }

@@ -39,9 +39,9 @@ export class Outlet extends Socket implements Follower {
     return this.isSlow ? 0 : this.#pacing.limits.sendQueueSoft - this.queued
   }
 
-  hears (stream: string): boolean {
-    // Only a dialect with one lane for a whole stream ever asks.
-    return this.#pacing.listening.hears(stream, this.dialect.lane({ channel: '', params: {} }), this)
+  // Without a lane only a dialect asks that has one for a whole stream.
+  hears (stream: string, lane = this.dialect.lane({ channel: '', params: {} })): boolean {
+    return this.#pacing.listening.hears(stream, lane, this)
   }
 
   sentUpTo (stream: string): Position | null {
@@ -49,13 +49,14 @@ export class Outlet extends Socket implements Follower {
     return left === undefined ? this.#pacing.listening.position(stream) : left
   }
 
-  misses (stream: string, before: Position | null, at: Position | null, frame: Frame): boolean {
+  misses (stream: string, lane: string, before: Position | null, at: Position | null, frame: Frame): boolean {
     const backlog = this.#backlog!
-    if (!this.isCongested && !backlog.has(stream)) return false
+    // Nothing overtakes what waits, and the latest replaces what was the latest.
+    if (!this.isCongested && !backlog.has(stream) && (at !== null || !backlog.owesLatest(stream))) return false
     if (at !== null && this.dialect.isStamped) {
       if (!backlog.has(stream)) backlog.leaveAt(stream, before)
     } else if (at === null && this.#pacing.slowPolicyOf(stream) === 'latest') {
-      backlog.keepLatest(stream, frame)
+      backlog.keepLatest(stream, lane, frame)
     } else {
       // Nobody could tell it later what it missed.
       this.close(closeCodes.overload, 'too slow')
@@ -67,6 +68,10 @@ export class Outlet extends Socket implements Follower {
     this.congested()
     this.#backlog!.leaveAt(stream, at)
     this.drained()
+  }
+
+  owesLatest (stream: string): boolean {
+    return this.#backlog?.owesLatest(stream) ?? false
   }
 
   forget (stream: string): void {
@@ -84,6 +89,6 @@ export class Outlet extends Socket implements Follower {
   }
 
   protected override drained (): void {
-    this.#backlog!.catchUp().then(isDone => { if (isDone) this.isSlow = this.isCongested }, () => this.close(closeCodes.failure, 'error'))
+    this.#backlog!.catchUp().then(isDone => { if (isDone) this.isSlow = this.isCongested || !this.#backlog!.isEmpty }, () => this.close(closeCodes.failure, 'error'))
   }
 }

@@ -31,11 +31,6 @@ export class Resume {
     this.#missed.set(stream, upTo === null ? null : await past.replay(stream, since, upTo))
   }
 
-  /** Something of this stream was lost while it was looked up. */
-  lose (stream: string): void {
-    if (this.#asked.has(stream)) this.#missed.set(stream, null)
-  }
-
   /** True when everything asked for is there; null when nothing was asked. */
   get recovered (): boolean | null {
     return this.#missed.size === 0 ? null : ![...this.#missed.values()].includes(null)

@@ -67,18 +67,21 @@ export class StreamSet implements Holder {
     }
   }
 
-  /** In one step: what the client missed, what this connection was sent already and this subscription was not, the confirmation, all that was held. */
+  /** In one step: what the client missed, the confirmation, all that was held. What its connection was sent already it knows by the position. */
   confirm (): void {
-    const { sink, dialect, address, ref } = this.#subscriber
-    const [waiting, held, resume] = [this.#waiting, this.#held?.takeAll() ?? [], this.#resume!]
+    const { sink, dialect, address, ref, listening } = this.#subscriber
+    const [waiting, held, resume] = [[...this.#waiting ?? []] as Array<[string, Position | null]>, this.#held, this.#resume!]
     this.#clear()
-    const [positions, left] = this.#replayAll([...waiting?.keys() ?? []], resume)
-    for (const [stream, from] of waiting ?? []) positions[stream] ??= this.#positionAfter(stream, from)
-    const later = held.filter(({ stream, broadcast }) => !left.has(stream) && !(this.#isHeard(stream) && this.#replay(stream, broadcast)))
+    const left = this.#replayAll(waiting.map(([stream]) => stream), resume)
+    if (this.#isBehind) for (const [stream, from] of waiting) if (from !== null && !left.has(stream)) left.set(stream, from)
+    const positions = Object.fromEntries(waiting.map(([stream, from]) => [stream, left.get(stream) ?? from]))
+    // What has no position cannot come twice: where others of its connection heard it, it is told to this one alone.
+    const later = held?.takeAll().filter(({ stream, broadcast }) => broadcast.at === null ? !(this.#isHeard(stream) && (sink.owesLatest(stream) || this.#replay(stream, broadcast))) : !left.has(stream))
     sink.write(encode(dialect.confirm(address, ref, positions, resume.recovered)))
-    for (const stream of waiting?.keys() ?? []) this.#open(stream)
+    for (const [stream] of waiting) this.#open(stream)
     for (const [stream, since] of left) sink.leaveAt(stream, since)
-    this.#flush(later)
+    this.#flush(later ?? [])
+    for (const stream of held?.lost ?? []) if (!left.has(stream)) this.#say(dialect.gap(stream, listening.position(stream)))
   }
 
   /** Answers once more, for a client that asked twice, or that misses something. */
@@ -86,11 +89,11 @@ export class StreamSet implements Holder {
     const { sink, dialect, address, ref, listening } = this.#subscriber
     const resume = resumeFrom(asked)
     // What is said from here on reaches the client by itself; it waits for what lies before.
-    const sent = new Map(this.#live.map(stream => [stream, sink.sentUpTo(stream)]))
-    for (const [stream, upTo] of sent) if (resume.asks(stream)) await resume.lookUp(listening, stream, upTo)
+    const said = new Map(this.#live.map(stream => [stream, listening.position(stream)]))
+    for (const [stream, upTo] of said) if (resume.asks(stream)) await resume.lookUp(listening, stream, upTo)
     if (!this.#subscriber.isConfirmed) return
-    const [positions, left] = this.#replayAll(this.#live, resume)
-    for (const stream of this.#live) positions[stream] ??= sent.get(stream) ?? sink.sentUpTo(stream)
+    const left = this.#replayAll(this.#live, resume)
+    const positions = Object.fromEntries(this.#live.map(stream => [stream, left.get(stream) ?? said.get(stream) ?? sink.sentUpTo(stream)]))
     sink.write(encode(dialect.confirm(address, ref, positions, resume.recovered)))
     for (const [stream, since] of left) sink.leaveAt(stream, since)
   }
@@ -105,17 +108,15 @@ export class StreamSet implements Holder {
   }
 
   /** A broadcast to a stream that is not heard live yet. */
-  hold (stream: string, broadcast: Broadcast): void {
-    this.#held ??= new Held(this.#subscriber.limits)
-    if (!this.#held.add(stream, broadcast)) this.#subscriber.overflow()
-  }
+  hold (stream: string, broadcast: Broadcast): void { if (!this.#holding.add(stream, broadcast)) this.#subscriber.overflow() }
 
-  /** What was held of a stream is not all there was. */
+  /** What is held of a stream is not all there was. */
   gap (stream: string, at: Position | null): void {
-    this.#held?.take(stream)
-    this.#resume?.lose(stream)
     const from = this.#waiting?.get(stream)
     if (from === undefined) return
+    // Told with the confirmation. Who has no place yet, or is confirmed already, begins after the gap.
+    if (from !== null && !this.#subscriber.isConfirmed) return this.#holding.lose(stream)
+    this.#held?.take(stream)
     const after = isPromise(from) ? from.then(() => at) : at
     this.#waiting!.set(stream, after)
     if (this.#subscriber.isConfirmed) this.#openLate(stream, after)
@@ -133,18 +134,16 @@ export class StreamSet implements Holder {
     }
     const held = this.#held?.take(stream) ?? []
     this.#waiting?.delete(stream)
-    const later = held.filter(({ broadcast }) => !(this.#isHeard(stream) && this.#replay(stream, broadcast)))
-    const at = this.#positionAfter(stream, from)
+    const isLeft = from !== null && this.#isBehind
+    const later = held.filter(({ broadcast }) => broadcast.at === null ? !this.#isHeard(stream) : !isLeft)
     this.#open(stream)
-    this.#announce({ [stream]: at })
+    this.#announce({ [stream]: from })
+    if (isLeft) this.#subscriber.sink.leaveAt(stream, from)
     this.#flush(later)
   }
 
-  /**
-   * Tells the client what it missed. More than the connection takes at once is left where the client stands, and caught up later.
-   * @returns the positions of the streams that are left, twice: to confirm, and to leave at
-   */
-  #replayAll (streams: readonly string[], resume: Resume): [Positions, Map<string, Position>] {
+  /** Tells the client what it missed. More than its connection takes at once is left where it stands, and caught up later: returns those places. */
+  #replayAll (streams: readonly string[], resume: Resume): Map<string, Position> {
     const isTooMuch = resume.size > this.#subscriber.sink.room
     const left = new Map<string, Position>()
     for (const stream of streams) {
@@ -152,11 +151,13 @@ export class StreamSet implements Holder {
       if (isTooMuch && missed.length > 0) left.set(stream, resume.since(stream)!)
       else for (const broadcast of missed) this.#replay(stream, broadcast)
     }
-    return [Object.fromEntries(left), left]
+    return left
   }
 
   #open (stream: string): void {
     const { listening, sink, dialect } = this.#subscriber
+    // What the connection missed of it in an earlier life is nobody's any more.
+    if (!this.#isHeard(stream)) sink.forget(stream)
     // A list of its very length: most hold one stream for hours.
     this.#live = [...this.#live, stream]
     listening.join(stream, this, dialect, this.#lane, sink)
@@ -166,10 +167,9 @@ export class StreamSet implements Holder {
     this.#waiting = this.#held = this.#resume = null
   }
 
-  /** Where the client stands in a stream once this set hears it: what is held comes after that, what was replayed before. */
-  #positionAfter (stream: string, from: Eventually<Position | null>): Position | null {
-    return this.#isHeard(stream) ? this.#subscriber.listening.position(stream) : from as Position | null
-  }
+  /** Its connection does not follow: what is held comes from history, when its turn comes. */
+  get #isBehind (): boolean { return this.#subscriber.sink.isSlow && this.#subscriber.dialect.isStamped }
+  get #holding (): Held { return (this.#held ??= new Held(this.#subscriber.limits)) }
 
   /** True when the connection hears this stream already, for another subscription, in frames both share. */
   #isHeard (stream: string): boolean { return this.#subscriber.listening.hears(stream, this.#lane, this.#subscriber.sink) }

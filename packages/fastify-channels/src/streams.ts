@@ -15,7 +15,7 @@ export interface Sink {
   readonly isSlow: boolean
   write: (frame: Frame) => void
   /** True when it cannot take a broadcast now, and sees to it itself. `before` is where the stream stood until then. */
-  misses: (stream: string, before: Position | null, at: Position | null, frame: Frame) => boolean
+  misses: (stream: string, lane: string, before: Position | null, at: Position | null, frame: Frame) => boolean
   /** Whatever it missed of the stream is lost for good. */
   forget: (stream: string) => void
 }
@@ -121,7 +121,7 @@ export class Streams {
       const frame = isDeflated && this.#threshold !== null ? encodeDeflated(text, this.#threshold) : encode(text)
       for (const sink of sinks.keys()) {
         const isExcluded = except !== null && sink.tab === except
-        if ((isExcluded && at === null) || (sink.isSlow && sink.misses(name, before, at, frame))) continue
+        if ((isExcluded && at === null) || (sink.isSlow && sink.misses(name, lane, before, at, frame))) continue
         // The sink's own page knows this broadcast: only its position moves.
         const stamp = isExcluded ? dialect.stamp(name, at!) : null
         sink.write(stamp === null ? frame : encode(stamp))

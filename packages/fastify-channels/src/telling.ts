@@ -4,7 +4,8 @@ import type { Broadcast } from './backend.ts'
 
 /** A broadcast told again, ahead of a confirmation or (without a ref) to all of a connection. Null where the dialect has no word for that. */
 export function replayText (dialect: Dialect, ref: Tag | null, stream: string, { at, json, except }: Broadcast, tab: string | null): string | null {
-  return dialect.replay(ref, stream, at, isLeftOut(except, tab) ? null : json)
+  if (!isLeftOut(except, tab)) return dialect.replay(ref, stream, at, json)
+  return at === null ? null : dialect.replay(ref, stream, at, null)
 }
 
 /** A broadcast that waited for a confirmation. Null where nothing is to be said. */
