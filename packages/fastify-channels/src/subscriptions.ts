@@ -105,18 +105,12 @@ export class Subscriptions {
   }
 }
 
-/** An object that inherits nothing, and that the engine keeps as small as any other. */
-class Bare {
-  [name: string]: unknown
-}
-Object.setPrototypeOf(Bare.prototype, null)
-delete (Bare.prototype as { constructor?: unknown }).constructor
-
 /** A copy of a client's value that nobody can change and that inherits nothing. */
 function held (value: unknown): unknown {
   if (Array.isArray(value)) return Object.freeze(value.map(held))
   if (typeof value !== 'object' || value === null) return value
-  const copy = new Bare()
+  const copy: { [name: string]: unknown } = {}
+  // No key is called __proto__: such a command was refused. Made without a prototype it would be twice as large.
   for (const [name, item] of Object.entries(value)) copy[name] = held(item)
-  return Object.freeze(copy)
+  return Object.freeze(Object.setPrototypeOf(copy, null))
 }
