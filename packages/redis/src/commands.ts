@@ -70,7 +70,7 @@ export class Commands {
 
   #say (part: number, script: Script | null, command: Waiting['command']): Promise<unknown> {
     if (this.#isClosed) return Promise.reject(new CableUnavailable('it is closed'))
-    if (!this.#link.isUp) return Promise.reject(new CableUnavailable(`Redis is away (${this.#link.reason})`))
+    if (!this.#link.isUp) return this.#refuse()
     const key = isCluster(this.#client) ? part : 0
     return new Promise((resolve, reject) => {
       if (this.#batches.size === 0) setImmediate(() => this.#flush())
@@ -78,6 +78,12 @@ export class Commands {
       if (batch === undefined) this.#batches.set(key, [{ command, script, resolve, reject }])
       else batch.push({ command, script, resolve, reject })
     })
+  }
+
+  /** On the next turn: whoever tries again and again without a pause leaves room for Redis to come back. */
+  #refuse (): Promise<never> {
+    const error = new CableUnavailable(`Redis is away (${this.#link.reason})`)
+    return new Promise((_resolve, reject) => setImmediate(() => reject(error)))
   }
 
   #flush (): void {

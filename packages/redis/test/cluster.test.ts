@@ -1,4 +1,5 @@
 // The Redis cable on a cluster of three nodes, over sharded pub/sub: the same promises, and slots and nodes that come and go.
+import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Cluster } from 'ioredis'
 import { test } from 'tap'
 import type { Test } from 'tap'
@@ -58,7 +59,10 @@ test('a cluster', async t => {
     await b.listen('staying {x}')
     const moved = new AbortController()
     const moving = move(cluster, slotOf(keys.stream('moving').part), from, to).finally(() => moved.abort())
-    for (let said = 0; !moved.signal.aborted; said++) await a.publish('moving', said, { size: 100_000, ttl: 60_000 }).catch(error => t.match(error, unavailable))
+    for (let said = 0; !moved.signal.aborted; said++) {
+      await a.publish('moving', said, { size: 100_000, ttl: 60_000 }).catch(error => t.match(error, unavailable))
+      await nextTurn()
+    }
     await moving
     await until(async () => (await to.tell('pubsub', 'shardchannels', keys.stream('moving').channel) as string[]).length === 1)
     await a.publish('moving', 'end', { size: 100_000, ttl: 60_000 })

@@ -1,11 +1,13 @@
 // Every way Redis goes away (research: the table of failures): what is promised then, on real servers.
+import { setTimeout as pause } from 'node:timers/promises'
 import { test } from 'tap'
 import type { Test } from 'tap'
+import { Redis } from 'ioredis'
 import { Keys } from '../src/keys.ts'
 import { publish } from '../src/scripts.ts'
 import { BlackHole } from './black-hole.ts'
 import { kept, Peer } from './peer.ts'
-import { Server, until } from './servers.ts'
+import { Server, until, Watched } from './servers.ts'
 
 const unavailable = { code: 'FST_CHANNELS_CABLE_UNAVAILABLE' }
 
@@ -250,6 +252,36 @@ test('ten thousand streams are heard again after a kill', async t => {
   t.equal(await subscribedTo(server), 10_000)
   for (const stream of streams) b.backend.unlisten(stream)
   await until(async () => await subscribedTo(server) === 0)
+})
+
+test('a master that dies under a Sentinel: the new master is found, and nothing is missing without a word', async t => {
+  const watched = await Watched.start(t.testdir())
+  t.teardown(() => watched.stop())
+  const client = new Redis({ sentinels: [{ host: '127.0.0.1', port: watched.sentinel.port }], name: 'main', lazyConnect: true })
+  const [a, b] = [await Peer.open({ client }), await Peer.open({ client })]
+  t.teardown(() => a.close())
+  t.teardown(() => b.close())
+  await b.listen('s')
+  await a.publish('s', 'before')
+  await b.hearsOf('s', 'before')
+  const taken: number[] = []
+  const moved = new AbortController()
+  const moving = until(async () => String(await watched.replica.tell('info', 'replication')).includes('role:master')).then(() => moved.abort())
+  const dying = watched.master.stop()
+  for (let said = 0; !moved.signal.aborted; said++) {
+    await a.publish('s', said).then(() => taken.push(said), error => { if (error.code !== unavailable.code) throw error })
+    await pause(5)
+  }
+  await Promise.all([dying, moving])
+  await until(async () => (await watched.replica.tell('pubsub', 'numsub', new Keys('channels:cable:').stream('s').channel) as unknown[])[1] === 1, 30_000)
+  await a.well()
+  await b.well()
+  await a.publish('s', 'after')
+  await b.hearsOf('s', 'after')
+  t.same(b.faults('s'), [])
+  const heard = b.heard('s')
+  t.equal(new Set(heard).size, heard.length, 'nothing came twice')
+  if (b.gaps('s').length === 0) t.same(taken.filter(said => !heard.includes(said)), [], 'all that was taken came')
 })
 
 /** Appends to a stream's history without a word to those who listen. */

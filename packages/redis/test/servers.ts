@@ -2,6 +2,7 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
+import { writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { setTimeout as pause } from 'node:timers/promises'
@@ -49,6 +50,13 @@ export class Server {
     return ids.length
   }
 
+  /** Ends one of our connections, chosen by a number from 0 to 1; gives how many it ended. */
+  async killOne (choice: number): Promise<number> {
+    const ids = [...String(await this.tell('client', 'list')).matchAll(/^id=(\d+).* name=channels-/gm)].map(match => match[1]!)
+    const id = ids[Math.floor(choice * ids.length)]
+    return id === undefined ? 0 : Number(await this.tell('client', 'kill', 'id', id))
+  }
+
   freeze (): void {
     this.#child.kill('SIGSTOP')
   }
@@ -72,16 +80,20 @@ export class Server {
   }
 
   #spawn (): ChildProcess {
-    return spawn(program, ['--port', String(this.port), '--bind', '127.0.0.1', '--save', '', '--appendonly', 'no', ...this.#flags], { stdio: ['ignore', 'pipe', 'inherit'] })
+    // A Sentinel's file comes first, and it knows nothing of disks.
+    const [first, file] = this.#flags
+    const own = ['--port', String(this.port), '--bind', '127.0.0.1']
+    const flags = first === '--sentinel' ? [file!, '--sentinel', ...own] : [...own, '--save', '', '--appendonly', 'no', ...this.#flags]
+    return spawn(program, flags, { stdio: ['ignore', 'pipe', 'inherit'] })
   }
 
   async #ready (): Promise<void> {
     let said = ''
     for await (const chunk of this.#child.stdout!) {
       said += chunk
-      if (said.includes('eady to accept connections')) break
+      if (/eady to accept connections|\+monitor master/.test(said)) break
     }
-    if (!said.includes('eady to accept connections')) throw new Error(`redis-server did not start:\n${said}`)
+    if (!/eady to accept connections|\+monitor master/.test(said)) throw new Error(`redis-server did not start:\n${said}`)
   }
 }
 
@@ -107,6 +119,34 @@ export class ClusterOfThree {
 
   async stop (): Promise<void> {
     await Promise.all(this.nodes.map(node => node.stop()))
+  }
+}
+
+/** A master, a replica, and a Sentinel that watches them under the name `main`. */
+export class Watched {
+  readonly master: Server
+  readonly replica: Server
+  readonly sentinel: Server
+
+  private constructor (master: Server, replica: Server, sentinel: Server) {
+    this.master = master
+    this.replica = replica
+    this.sentinel = sentinel
+  }
+
+  static async start (folder: string): Promise<Watched> {
+    const master = await Server.start()
+    const replica = await Server.start('--replicaof', `127.0.0.1 ${master.port}`, '--repl-diskless-sync-delay', '0')
+    await until(async () => String(await replica.tell('info', 'replication')).includes('master_link_status:up'))
+    const file = `${folder}/sentinel.conf`
+    await writeFile(file, `sentinel monitor main 127.0.0.1 ${master.port} 1\nsentinel down-after-milliseconds main 1000\nsentinel failover-timeout main 5000\n`)
+    const sentinel = await Server.start('--sentinel', file)
+    await until(async () => String(await sentinel.tell('info', 'sentinel')).includes('slaves=1'))
+    return new Watched(master, replica, sentinel)
+  }
+
+  async stop (): Promise<void> {
+    await Promise.all([this.sentinel, this.replica, this.master].map(server => server.stop()))
   }
 }
 
