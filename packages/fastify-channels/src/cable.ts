@@ -5,7 +5,7 @@ import type { FastifyBaseLogger } from 'fastify'
 import type { BackendHealth, CableBackend, Eventually, Retention } from './backend.ts'
 import { checkFilter, writeControl } from './control.ts'
 import type { ConnectionFilter, DisconnectOptions } from './control.ts'
-import { isPromise } from './deadline.ts'
+import { isPromise, within } from './deadline.ts'
 import { InvalidPayload, InvalidStream } from './errors.ts'
 
 /** How one broadcast is said. */
@@ -97,11 +97,18 @@ export class Cable {
   }
 
   async #positions (streams: readonly string[]): Promise<string | null> {
-    const kept = streams.filter(stream => this.#retentionOf(stream) !== null)
-    const positions = await this.#backend.position(kept)
-    const known = kept.flatMap((stream, index) => positions[index] == null ? [] : [[stream, positions[index]] as const])
-    // A place in a part of the streams would promise the whole.
-    return known.length === kept.length && kept.length > 0 ? writeSince(Object.fromEntries(known)) : null
+    try {
+      const kept = streams.filter(stream => this.#retentionOf(stream) !== null)
+      if (kept.length === 0) return null
+      const positions = await within(PATIENCE, 'where the streams stand', this.#backend.position(kept))
+      const known = kept.flatMap((stream, index) => positions[index] == null ? [] : [[stream, positions[index]] as const])
+      // A place in a part of the streams would promise the whole.
+      return known.length === kept.length ? writeSince(Object.fromEntries(known)) : null
+    } catch (error) {
+      // A page without its place is a page all the same.
+      this.#log.warn({ err: error, streams }, 'nobody knows where the streams of a page stand')
+      return null
+    }
   }
 
   #encodeAndPublish (stream: string, data: unknown, options?: BroadcastOptions): Promise<void> {
@@ -113,6 +120,9 @@ export class Cable {
     }
   }
 }
+
+/** How long a page waits for the place it stands at, in milliseconds. */
+const PATIENCE = 1000
 
 /** What is taken at once: one promise for all. */
 const settled = Promise.resolve()

@@ -25,6 +25,8 @@ interface Kept {
 const OVERHEAD = 128
 /** How long a stream's offset outlives its last broadcast: a client that comes back later is told of a gap. */
 const REMEMBERED = 24 * 60 * 60 * 1000
+/** How long an epoch lasts at least: whoever stands in a stream that never spoke is told of a gap where it ends. */
+const EPOCH = 60 * 60 * 1000
 
 export class History {
   readonly #budget: number
@@ -33,12 +35,14 @@ export class History {
   /** Those that keep something; the one that spoke last comes last. */
   readonly #keeping = new Set<Track>()
   #epoch = newEpoch()
+  #epochBegan: number
   #bytes = 0
 
   /** @param budget bytes for all streams together */
   constructor (budget: number, now: () => number = Date.now) {
     this.#budget = budget
     this.#now = now
+    this.#epochBegan = now()
   }
 
   /** Bytes kept, by estimate. */
@@ -105,13 +109,16 @@ export class History {
   /** Lets go of what is too old; called now and then. */
   sweep (): void {
     const now = this.#now()
+    const isForgetful = now - this.#epochBegan >= EPOCH
+    const before = this.#tracks.size
     for (const [stream, track] of this.#tracks) {
       while (track.kept.length > 0 && track.kept[0]!.expiresAt <= now) this.#drop(track)
-      if (track.isListenedTo || track.expiresAt + REMEMBERED > now) continue
-      this.#tracks.delete(stream)
-      // What begins anew must not look like what was forgotten.
-      this.#epoch = newEpoch()
+      if (isForgetful && !track.isListenedTo && track.expiresAt + REMEMBERED <= now) this.#tracks.delete(stream)
     }
+    if (this.#tracks.size === before) return
+    // What begins anew must not look like what was forgotten.
+    this.#epoch = newEpoch()
+    this.#epochBegan = now
   }
 
   #begin (stream: string): Track {

@@ -14,9 +14,12 @@ export class InProcessBackend implements CableBackend {
   #host: BackendHost | null = null
   #sweeper: NodeJS.Timeout | undefined
 
-  /** @param budget bytes of history for all streams together */
-  constructor (budget: number) {
-    this.#history = new History(budget)
+  /**
+   * @param budget bytes of history for all streams together
+   * @param now the clock by which broadcasts expire, in milliseconds
+   */
+  constructor (budget: number, now: () => number = Date.now) {
+    this.#history = new History(budget, now)
   }
 
   open (host: BackendHost): void {
