@@ -122,6 +122,8 @@ export class Cable<Channels = AnyChannels> {
           this.#sweep(frame)
           break
         default:
+          // Something was dropped, and nobody says what.
+          if (frame?.reason === 'rate_limited') setTimeout(() => { for (const membership of this.#memberships.values()) membership.repeat() }, 1000)
           throw new CableError('ignored')
       }
     } catch (error) {

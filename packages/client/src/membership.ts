@@ -65,6 +65,13 @@ export class Membership {
     this.#asked = asked
   }
 
+  /** Asks again what has no answer, in case it was never heard. */
+  repeat (): void {
+    if (this.#asked === null) return
+    this.#asked = null
+    this.ask()
+  }
+
   /** Leaves; says so only where the server was asked. */
   leave (): void {
     const { channel, params } = this

@@ -73,3 +73,16 @@ t.test("Node's own WebSocket will do", async t => {
   t.equal(stderr, '')
   t.equal(await again.closed, 1000)
 })
+
+t.test('a bundler keeps the element where the package is imported, and leaves Turbo out where the core is', async t => {
+  for (const [name, hasElement] of [['@fastify-channels/client', true], ['@fastify-channels/client/core', false]] as const) {
+    const { outputFiles } = await build({
+      stdin: { contents: `import { cable } from '${name}'\ncable.connect()`, resolveDir: fileURLToPath(new URL('.', import.meta.url)) },
+      bundle: true,
+      write: false,
+      format: 'esm',
+      conditions: ['fastify-channels-source']
+    })
+    t.equal(outputFiles[0]!.text.includes('customElements.define('), hasElement, name)
+  }
+})
