@@ -40,6 +40,11 @@ export function form (fields: { [name: string]: string }) {
   return { payload: new URLSearchParams(fields).toString(), headers: { 'content-type': 'application/x-www-form-urlencoded' } }
 }
 
+/** Says something over HTTP, without any browser. */
+export async function post (built: FastifyInstance, login: string, room: number, message: string): Promise<void> {
+  await built.inject({ method: 'POST', url: `/rooms/${room}/messages`, cookies: await logIn(built, login), ...form({ message }) })
+}
+
 /** What is kept of a room. */
 export async function textsOf (room: number): Promise<string[]> {
   const { rows } = await database.query<{ text: string }>('select text from messages where room_id = $1 order by id', [room])
