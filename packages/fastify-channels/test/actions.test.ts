@@ -213,7 +213,9 @@ t.test('the reply to an action', async t => {
       for (const frame of ws.frames) t.same(frame, { type: 'error', reason: 'error' })
       while (ws.frames.length > 0) await ws.receive()
     }
+    log.length = 0
     t.match(await ws.perform('ReplyChannel', 'badData'), { status: 'error', reason: 'error' }, 'an ActionError whose data is no JSON')
+    t.match(errors(log), [{ err: { code: 'FST_CHANNELS_INVALID_PAYLOAD' }, action: 'badData' }])
     t.match(await ws.perform('ReplyChannel', 'later'), { status: 'ok' })
   })
 })

@@ -146,6 +146,11 @@ t.test('a handshake that is refused is an error with its status', async t => {
   await ws.close()
 })
 
+t.test('a handshake that hangs ends at its deadline', async t => {
+  const { app } = await setting(t, { session: () => gate<null>(), findUser: () => null, limits: { identifyTimeout: 200 } })
+  await t.rejects(connect(app, { timeout: 30 }), { message: 'no answer to the handshake within 30 ms; nothing arrived' })
+})
+
 t.test('an app without channels says so', async t => {
   await t.rejects(connect(Fastify()), { message: /^connect\(app\): this app has no cable; await app.register\(channels, …\)/ })
 })

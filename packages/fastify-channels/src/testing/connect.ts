@@ -40,7 +40,7 @@ export async function connect (app: FastifyInstance, options: ConnectOptions = {
   // The mark travels with the raw request, so that the server's side of this very session can be found.
   const mark = {}
   const inbox = new Inbox(options.timeout ?? 2000)
-  const ws = await app.injectWS(path, { headers, [kTest]: mark } as object, { onInit: ws => inbox.listen(ws) })
+  const ws = await inbox.within('answer to the handshake', app.injectWS(path, { headers, [kTest]: mark } as object, { onInit: ws => inbox.listen(ws) }))
   const connection = [...app[kConnections]].find(({ request }) => (request.raw as { [kTest]?: unknown })[kTest] === mark)
   return new TestConnection(app, ws, inbox, connection!)
 }
@@ -92,12 +92,12 @@ class Inbox {
       waiter = { wants, resolve }
       this.#waiting.push(waiter)
     })
-    return this.#within(what, arrival, () => this.#waiting.splice(this.#waiting.indexOf(waiter), 1))
+    return this.within(what, arrival, () => this.#waiting.splice(this.#waiting.indexOf(waiter), 1))
   }
 
   /** The end of the session. */
   ended (): Promise<Closed> {
-    return this.#within('end of the session', this.#closed)
+    return this.within('end of the session', this.#closed)
   }
 
   /** Waits for what the server does by itself. */
@@ -109,7 +109,8 @@ class Inbox {
     }
   }
 
-  async #within<T> (what: string, work: Promise<T>, giveUp: () => void = () => {}): Promise<T> {
+  /** Waits for `work`, and no longer than the deadline. */
+  async within<T> (what: string, work: Promise<T>, giveUp: () => void = () => {}): Promise<T> {
     let timer: NodeJS.Timeout | undefined
     const late = new Promise<never>((_resolve, reject) => {
       timer = setTimeout(() => {
