@@ -4,17 +4,12 @@ import type { Address, Params } from '@fastify-channels/protocol'
 import { Calls } from './calls.ts'
 import { CableError } from './error.ts'
 import { Link } from './link.ts'
-import type { LinkOptions } from './link.ts'
 import { Listener } from './listener.ts'
 import { Membership } from './membership.ts'
+import type { CableOptions } from './options.ts'
 import { createSubscription } from './subscription.ts'
 import type { Subscription } from './subscription.ts'
 import type { AnyChannels, Callbacks, Paramless, ParamsOf, SubscribeOptions } from './types.ts'
-
-export interface CableOptions extends LinkOptions {
-  /** Milliseconds a `perform()` waits for its answer, from the call on. Default: 10,000. */
-  readonly timeout?: number | undefined
-}
 
 const callbackNames = ['connected', 'disconnected', 'received', 'rejected']
 
