@@ -52,7 +52,7 @@ export async function buildApp ({ database, secret = randomBytes(32).toString('h
     actions: 'declared',
     session: { cookie: 'session', userId: id => findSession(database, id) },
     findUser: id => findUser(database, id),
-    ...cable && { cable }
+    cable
   })
 
   // Scripts, styles and sockets come from here and nowhere else.
