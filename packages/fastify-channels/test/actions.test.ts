@@ -3,6 +3,7 @@ import { Channel, ActionError } from 'fastify-channels'
 import { connect } from 'fastify-channels/testing'
 import t from 'tap'
 import { errors, fence, gate, Journal, setting, until } from './setting.ts'
+import type { Gate } from './setting.ts'
 
 t.test('the public methods of a channel and of the app\'s own base classes are its actions, and nothing else', async t => {
   const ran: string[] = []
@@ -296,7 +297,7 @@ t.test('static actions carry schemas', async t => {
 
 t.test('commands of one subscription run one at a time and in order; subscriptions run side by side', async t => {
   const journal: string[] = []
-  const gates = new Map<string, ReturnType<typeof gate>>()
+  const gates = new Map<string, Gate>()
   class TurnChannel extends Channel {
     async work (name: any) {
       journal.push(`${name} begins`)
