@@ -95,7 +95,7 @@ export const rows: readonly Row[] = [
   { row: 40, about: 'a key that comes twice', state: 'S0', say: [chat('{"room":"other","room":"general"}'), '{"command":"pong","command":"nothing"}'], hear: [confirm('ChatChannel', general), error('unknown_command')], anyOrder: true },
   { row: 41, about: 'a prototype for a frame', state: 'S0', ...each(['{"__proto__":{"command":"subscribe"}}', '{"command":"pong","__proto__":null}', '{"\\u005f_proto__":1,"command":"pong"}'], error('invalid_message')) },
   { row: 42, about: 'a prototype for a constructor', state: 'S0', ...each(['{"constructor":{"prototype":{"x":1}}}', '{"__proto__":{"polluted":1},"room":"general"}', '{"room":"general","a":[{"__proto__":1}]}', '{"a":{"constructor":{"prototype":null}}}'].map(chat), error('invalid_message')) },
-  { row: 43, about: 'a param called constructor', state: 'S0', say: [chat('{"constructor":"x","room":"general"}'), free('{"constructor":"x"}'), '{"command":"message","channel":"FreeChannel","params":{"constructor":"x"},"action":"constructorOf","id":1}'], hear: [confirm('ChatChannel', { constructor: 'x', room: 'general' }), confirm('FreeChannel', { constructor: 'x' }), reply(1, { own: true, value: 'x', inherits: false })] },
+  { row: 43, about: 'a param called constructor', state: 'S0', say: [chat('{"constructor":"x","room":"general"}'), free('{"constructor":"x"}'), '{"command":"message","channel":"FreeChannel","params":{"constructor":"x"},"action":"constructorOf","id":1}'], hear: [confirm('ChatChannel', { constructor: 'x', room: 'general' }), confirm('FreeChannel', { constructor: 'x' }), reply(1, { own: true, value: 'x', inherits: false })], anyOrder: true },
   { row: 44, about: 'a prototype for a constructor in data', state: 'S1', ...each([speak('{"constructor":{"prototype":{"x":1}}}'), speak('{"a":{"constructor":{"prototype":1}}}'), '{"command":"message","channel":"ChatChannel","params":{"room":"general"},"action":"speak","constructor":{"prototype":1}}'], error('invalid_message')) },
   { row: 45, about: 'a prototype deep in data', state: 'S1', ...each([speak('{"a":[{"__proto__":1}]}'), speak('{"__proto__":{"polluted":1}}'), speak('[[[{"__proto__":null}]]]')], error('invalid_message')) },
   { row: 46, about: 'params with names that mean something to the language', state: 'S0', ...different('{"hasOwnProperty":1,"room":"general"}', '{"toJSON":1,"room":"general"}', '{"then":1,"room":"general"}', '{"length":-1,"room":"general"}', '{"valueOf":1,"toString":1}', '{"prototype":{}}') },
@@ -134,7 +134,7 @@ export const rows: readonly Row[] = [
   { row: 80, about: 'an action with a name as long as may be, and half a character', state: 'S1', say: [message('a'.repeat(64)), '{"command":"message","channel":"ChatChannel","params":{"room":"general"},"action":"\\ud800"}'], hear: [error('unknown_action'), error('invalid_action')] },
   { row: 81, about: 'no data', state: 'S1', say: [message('speak'), message('speak', null)], hear: [said({}), said({})] },
   { row: 82, about: 'data that is no object', state: 'S1', say: ['text', 1, [], false, 0, ''].map(value => message('speak', value)), hear: ['text', 1, [], false, 0, ''].map(said) },
-  { row: 83, about: 'returns that JSON cannot carry', state: 'Odd', ...unencodable('bigint', 'circular', 'fn', 'deep', 'rejects', 'badJson', 'badGetter', 'symbol', 'thenable', 'throwsNothing', 'throwsOddly') },
+  { row: 83, about: 'returns that JSON cannot carry', state: 'Odd', ...unencodable('bigint', 'circular', 'fn', ...isDeepRefused() ? ['deep'] : [], 'rejects', 'badJson', 'badGetter', 'symbol', 'thenable', 'throwsNothing', 'throwsOddly') },
   { row: '83b', about: 'a broadcast nobody waits for that JSON cannot carry', state: 'Odd', say: [odd('lateBoom', 1)], hear: [reply(1)], alarms: 1 },
   { row: 84, about: 'ids that are none', state: 'S1', ...each(['"\\ud800"', `"${'i'.repeat(65)}"`, '-1', '1.5', 'true', '{}', '[]', '9007199254740992', '1e999'].map(id => `{"command":"message","channel":"ChatChannel","params":{"room":"general"},"action":"speak","id":${id}}`), error('invalid_message')), ran: { speak: 0 } },
   { row: '84b', about: 'ids at their limits, and none', state: 'S1', say: ['"' + 'i'.repeat(64) + '"', '""', '0', '9007199254740991', 'null'].map(id => `{"command":"message","channel":"ChatChannel","params":{"room":"general"},"action":"","id":${id}}`), hear: [failure('i'.repeat(64), 'invalid_action'), failure('', 'invalid_action'), failure(0, 'invalid_action'), failure(Number.MAX_SAFE_INTEGER, 'invalid_action'), error('invalid_action')] },
@@ -168,6 +168,18 @@ function different (...params: string[]): Pick<Row, 'say' | 'hear' | 'ran'> {
 
 function unencodable (...names: string[]): Pick<Row, 'say' | 'hear' | 'alarms'> {
   return { say: names.map(name => odd(name, name)), hear: names.map(name => failure(name)), alarms: names.length }
+}
+
+/** Newer engines write a value of any depth: there it is an answer like any other. */
+function isDeepRefused (): boolean {
+  let value: unknown = 0
+  for (let level = 0; level < 5000; level++) value = [value]
+  try {
+    JSON.stringify(value)
+    return false
+  } catch {
+    return true
+  }
 }
 
 /** The counts a row is about, from zero. */
