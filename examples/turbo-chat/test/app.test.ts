@@ -58,7 +58,7 @@ t.test('a page stands where its messages were read: what came since is caught up
   const cookies = await comeIn(built, 'Ana')
   await built.inject({ method: 'POST', url: `/rooms/${boat}/messages`, cookies, ...form({ text: 'on the page' }) })
   const { body } = await built.inject({ url: `/rooms/${boat}`, cookies })
-  t.match(body, /<turbo-stream-channel channel="RoomChannel" params="{&#34;room_id&#34;:3}" since="%7B%22room_3%22%3A%22[\w.-]+%22%2C%22rooms%22%3A%22[\w.-]+%22%7D"><\/turbo-stream-channel>/)
+  t.match(body, /<turbo-stream-channel channel="RoomChannel" params="{&#34;room_id&#34;:3}" since="%7B%22room_3%22%3A%22[\w.-]+%22%2C%22rooms%22%3A%22[\w.-]+%22%7D" gap="refresh"><\/turbo-stream-channel>/)
   t.match(body, 'on the page')
 })
 

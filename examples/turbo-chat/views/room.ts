@@ -23,7 +23,7 @@ export function roomPage ({ user, rooms, room, messages, since, draft }: RoomPag
     body: html`
     ${sidebar({ user, rooms, room })}
     <main class="room">
-      ${turboStreamChannel('RoomChannel', { room_id: room.id }, { since })}
+      ${turboStreamChannel('RoomChannel', { room_id: room.id }, { since, gap: 'refresh' })}
       <header class="room-header">
         <div class="room-title">
           <h1>${room.name}</h1>

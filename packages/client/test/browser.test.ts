@@ -317,6 +317,30 @@ t.test('an element tells what happens to it, and its ancestors hear it', async t
   t.same(complaints, [])
 })
 
+t.test('after a gap an element that wants it has Turbo refresh the page, once, and others do not', async t => {
+  await live.app.cable.broadcast('room_renewed', append('renewed', 'now'))
+  const { page, complaints } = await open(t, '/rooms?rooms=other')
+  await page.evaluate(() => {
+    const visits: string[] = (window as any).visits = []
+    document.addEventListener('turbo:visit', event => visits.push((event as CustomEvent).detail.action))
+  })
+  const put = (gap: string | null) => page.evaluate(gap => new Promise<void>(resolve => {
+    const element = document.createElement('turbo-stream-channel')
+    element.setAttribute('channel', 'RoomChannel')
+    element.setAttribute('params', '{"room":"renewed"}')
+    element.setAttribute('since', '%7B%22room_renewed%22%3A%22other.1%22%7D')
+    if (gap !== null) element.setAttribute('gap', gap)
+    element.addEventListener('turbo-stream-channel:gap', () => resolve())
+    document.body.append(element)
+  }), gap)
+  await put(null)
+  t.same(await page.evaluate('visits'), [])
+  await put('refresh')
+  await page.waitForFunction('visits.length > 0')
+  t.same(await page.evaluate('visits'), ['replace'])
+  t.same(complaints, [])
+})
+
 t.test('an element that goes before its socket opens, or is only moved, leaves nothing behind', async t => {
   const { page, complaints } = await open(t, '/bare')
   live.entered.clear()

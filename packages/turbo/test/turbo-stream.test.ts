@@ -203,6 +203,8 @@ t.test('the element that listens carries its channel, its params and its place',
   t.equal(String(turboStreamChannel('ChatChannel')), '<turbo-stream-channel channel="ChatChannel" params="{}"></turbo-stream-channel>')
   t.equal(String(turboStreamChannel('ChatChannel', { room_id: 42 }, { since: '%7B%22chat_42%22%3A%22k3f9.20%22%7D' })),
     '<turbo-stream-channel channel="ChatChannel" params="{&#34;room_id&#34;:42}" since="%7B%22chat_42%22%3A%22k3f9.20%22%7D"></turbo-stream-channel>')
+  t.equal(String(turboStreamChannel('ChatChannel', {}, { gap: 'refresh' })), '<turbo-stream-channel channel="ChatChannel" params="{}" gap="refresh"></turbo-stream-channel>')
+  t.throws(() => turboStreamChannel('ChatChannel', {}, { gap: 'reload' as never }), { message: "turboStreamChannel: gap is a string, not 'refresh'" })
   t.equal(String(turboStreamChannel('ChatChannel', {}, { since: null })), String(turboStreamChannel('ChatChannel')), 'nobody knows a place')
   t.match(String(html`<main>${turboStreamChannel('ChatChannel')}</main>`), '<main><turbo-stream-channel', 'it is HTML already')
 

@@ -1,6 +1,7 @@
 // <turbo-stream-channel>: as long as it is in the page, Turbo renders what its subscription hears. Never renders a thing itself.
 import { writeSince } from '@fastify-channels/protocol'
 import { cable } from '../core.ts'
+import { report } from '../error.ts'
 import type { Subscription } from '../subscription.ts'
 import { feed } from './feed.ts'
 
@@ -18,6 +19,7 @@ const Element = globalThis.HTMLElement ?? Object
  *
  * While it is subscribed it has the attribute `connected`, and `since` says up to where the page has been brought.
  * Fires `turbo-stream-channel:connected`, `:disconnected`, `:rejected` and `:gap`, which bubble.
+ * With `gap="refresh"` a gap has Turbo refresh the page, so that it needs no script of its own for that either.
  */
 export class TurboStreamChannelElement extends Element {
   static readonly observedAttributes = ['channel', 'params', 'since', 'connected']
@@ -92,7 +94,10 @@ export class TurboStreamChannelElement extends Element {
       this.toggleAttribute('connected', isConnected)
       if (isConnected) moved()
       this.#fire(name, detail)
-      if ('gap' in detail && detail.gap) this.#fire('gap', detail)
+      if (!('gap' in detail && detail.gap)) return
+      this.#fire('gap', detail)
+      // What was missed is in the page that the server would render now.
+      if (this.getAttribute('gap') === 'refresh') feed('<turbo-stream action="refresh"></turbo-stream>', isCurrent).catch(report)
     }
     const subscription = this.#subscription = cable.subscribe(channel, given, {
       connected: on('connected', true),
