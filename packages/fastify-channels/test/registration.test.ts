@@ -235,6 +235,7 @@ t.test('a wrong option is an error at boot that says what to write', async t => 
     [{ limits: { maxPayload: 0 } }, 'limits.maxPayload is a number from 1, or false for none'],
     [{ limits: { maxPayload: '1' } }, 'limits.maxPayload is'], [{ limits: { maxPayload: NaN } }, 'limits.maxPayload is'], [{ limits: { maxPayload: true } }, 'limits.maxPayload is'],
     [{ limits: { constructor: 1 } }, 'limits.constructor is no limit'],
+    [{ limits: { endTimeout: 2 ** 31 } }, 'limits.endTimeout is at most 2147483647 milliseconds (24 days), or false for none'],
     [{ origin: '' }, 'origin is a string like'], [{ origin: [1] }, 'origin is a string like'], [{ origin: { allow: [null] } }, 'origin is a string like'],
     [{ origin: 'https://app.example/path' }, 'origin "https://app.example/path" is no origin; one looks like https://app.example'],
     [{ origin: 'ftp://app.example' }, 'origin "ftp://app.example" is no origin']

@@ -667,3 +667,19 @@ t.test('the app\'s cookies are readable in a channel, signed or not (guide §5)'
   await ws.subscribe('CookieChannel')
   t.same(await seen.next(), ['dark', '42'])
 })
+
+t.test('a time limit that is turned off waits as long as it takes', async t => {
+  const later = async <T>(value: T): Promise<T> => await new Promise(resolve => setImmediate(() => resolve(value)))
+  class PatientChannel extends Channel {
+    subscribed () { return later(null) }
+    unsubscribed () { return later(null) }
+    who () { return later(this.user) }
+  }
+  const off = { identifyTimeout: false, subscribeTimeout: false, endTimeout: false, upgradeTimeout: false } as const
+  const { app, log } = await setting(t, { channels: { PatientChannel }, session: () => later('ana'), findUser: id => later(id), limits: off })
+  const ws = await connect(app)
+  t.match(await ws.subscribe('PatientChannel'), { type: 'confirm_subscription' })
+  t.match(await ws.perform('PatientChannel', 'who'), { data: 'ana' })
+  await ws.close()
+  t.same(errors(log), [])
+})

@@ -93,6 +93,15 @@ t.test('close() twice is quiet', async t => {
   t.same(ws.frames, [])
 })
 
+t.test('close() that the server does not follow ends at its deadline', async t => {
+  const { app } = await setting(t)
+  const ws = await connect(app, { timeout: 30 })
+  const connections = app[kConnections]
+  const [connection] = connections
+  connections[Symbol.iterator] = () => [connection!].values()
+  await t.rejects(ws.close(), { message: 'no end of the connection within 30 ms (the connection is closed); nothing arrived' })
+})
+
 t.test('close() settles when every unsubscribed() has run', async t => {
   let done = 0
   class SlowChannel extends Channel {
