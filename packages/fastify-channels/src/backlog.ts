@@ -72,6 +72,13 @@ export class Backlog {
     return this.#latest.has(stream)
   }
 
+  /** The stream is heard anew in that lane. */
+  begin (stream: string, lane: string): void {
+    this.forget(stream)
+    const lanes = this.#latest.get(stream)
+    if (lanes?.delete(lane) && lanes.size === 0) this.#latest.delete(stream)
+  }
+
   /** Nothing of this stream can be caught up any more. */
   forget (stream: string): void {
     this.#behind.delete(stream)

@@ -16,6 +16,8 @@ export interface Follower extends Sink {
   sentUpTo: (stream: string) => Position | null
   /** It goes on after `at`, as fast as its peer can follow. */
   leaveAt: (stream: string, at: Position) => void
+  /** It hears a stream anew in that lane: what it missed there before is nobody's any more. */
+  begin: (stream: string, lane: string) => void
   /** True when it was not sent the latest broadcast of a stream without history yet, and will be. */
   owesLatest: (stream: string) => boolean
 }

@@ -70,6 +70,10 @@ export class Outlet extends Socket implements Follower {
     this.drained()
   }
 
+  begin (stream: string, lane: string): void {
+    this.#backlog?.begin(stream, lane)
+  }
+
   owesLatest (stream: string): boolean {
     return this.#backlog?.owesLatest(stream) ?? false
   }

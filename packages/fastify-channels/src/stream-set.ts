@@ -156,8 +156,7 @@ export class StreamSet implements Holder {
 
   #open (stream: string): void {
     const { listening, sink, dialect } = this.#subscriber
-    // What the connection missed of it in an earlier life is nobody's any more.
-    if (!this.#isHeard(stream)) sink.forget(stream)
+    if (!this.#isHeard(stream)) sink.begin(stream, this.#lane)
     // A list of its very length: most hold one stream for hours.
     this.#live = [...this.#live, stream]
     listening.join(stream, this, dialect, this.#lane, sink)

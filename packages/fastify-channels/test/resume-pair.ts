@@ -10,9 +10,10 @@ import type { Premises } from '../src/connection.ts'
 const KERNEL = 200
 
 /** The server's raw stream. What it took waits for `pull`. */
-class Wire extends NetSocket {
+export class Wire extends NetSocket {
   #taken: Buffer[] = []
   #size = 0
+  #total = 0
   #waiting: (() => void) | null = null
 
   constructor () {
@@ -22,6 +23,7 @@ class Wire extends NetSocket {
   override _write (chunk: Buffer, _encoding: string, done: () => void): void {
     this.#taken.push(chunk)
     this.#size += chunk.length
+    this.#total += chunk.length
     if (this.#size <= KERNEL) done()
     else this.#waiting = done
   }
@@ -36,6 +38,11 @@ class Wire extends NetSocket {
 
   get size (): number {
     return this.#size
+  }
+
+  /** Bytes that the kernel took: what a net.Socket has of its handle. */
+  get _bytesDispatched (): number {
+    return this.#total - Math.max(0, this.#size - KERNEL)
   }
 
   /** The next bytes, at most so many. */
