@@ -83,10 +83,12 @@ export function isCompressed (app: FastifyInstance): boolean {
   return Boolean(app.websocketServer.options.perMessageDeflate)
 }
 
+let kHead: symbol | undefined
+
 /** Lets go of what was only for the handshake: @fastify/websocket keeps the bytes of the whole request, for as long as the socket is open. */
 export function releaseHandshake (request: IncomingMessage): void {
-  const head = Object.getOwnPropertySymbols(request).find(({ description }) => description === 'ws-head')
-  if (head !== undefined) Object.assign(request, { [head]: null })
+  kHead ??= Object.getOwnPropertySymbols(request).find(({ description }) => description === 'ws-head')
+  if (kHead !== undefined && kHead in request) Object.assign(request, { [kHead]: null })
 }
 
 /** Where a socket of the cable has its connection. */
