@@ -13,7 +13,7 @@ import { isMain, root } from './run.mjs'
  */
 const floors = [
   ['the command line', 'cli/index', 'cli/init', 'cli/generate-channel', 'cli/project', 'cli/roster', 'cli/templates', 'cli/channel-name', 'cli/complaint'],
-  ['the roof', 'index', 'testing/index', 'testing/backend', 'testing/backend-order', 'testing/backend-history', 'testing/backend-listening', 'testing/backend-check', 'testing/backend-process', 'testing/connect'],
+  ['the roof', 'index', 'testing/index', 'testing/backend', 'testing/backend-order', 'testing/backend-history', 'testing/backend-listening', 'testing/backend-check', 'testing/backend-process', 'testing/connect', 'testing/inbox'],
   ['plugin', 'plugin', 'reply', 'endpoint', 'visitors', 'websocket', 'options', 'origin', 'host', 'asset', 'handshakes', 'session-watch', 'connections', 'heartbeat'],
   ['session · connection', 'connection', 'intake', 'outlet', 'socket', 'session', 'turns'],
   ['subscription', 'subscriptions', 'subscription', 'visitor', 'ending', 'stream-set', 'follower', 'resume', 'held', 'action'],

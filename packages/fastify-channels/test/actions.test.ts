@@ -2,7 +2,7 @@
 import { Channel, ActionError } from 'fastify-channels'
 import { connect } from 'fastify-channels/testing'
 import t from 'tap'
-import { errors, fence, gate, Journal, setting, until } from './setting.ts'
+import { errors, fence, gate, isTooDeep, Journal, setting, until } from './setting.ts'
 import type { Gate } from './setting.ts'
 
 t.test('the public methods of a channel and of the app\'s own base classes are its actions, and nothing else', async t => {
@@ -136,7 +136,8 @@ t.test('the reply to an action', async t => {
     bigint: () => 1n,
     nested: () => ({ a: [1n] }),
     circular: () => circular,
-    deep: () => deep,
+    // Newer engines write any depth.
+    ...isTooDeep(deep) && { deep: () => deep },
     function: () => () => {},
     symbol: () => Symbol('x'),
     toJSON: () => ({ toJSON () { throw new Error('no') } }),

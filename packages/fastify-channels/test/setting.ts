@@ -127,3 +127,12 @@ export async function until (what: string, isSo: () => boolean): Promise<void> {
     await new Promise(resolve => setImmediate(resolve))
   }
 }
+
+/** True where this engine cannot write a value as JSON: newer ones write any depth. */
+export function isTooDeep (value: unknown): boolean {
+  try {
+    return JSON.stringify(value) === undefined
+  } catch {
+    return true
+  }
+}
