@@ -61,7 +61,7 @@ test('a missing Redis is a clear error at boot, and no connection stays behind',
   const port = await freePort()
   const app = fastify()
   app.register(channels, { cable: redisCable({ url: `redis://user:secret@127.0.0.1:${port}/0` }) })
-  await t.rejects(app.ready(), { code: 'FST_CHANNELS_REDIS_UNREACHABLE', message: new RegExp(`^(?!.*secret).*127\\.0\\.0\\.1:${port} .*ECONNREFUSED.*startDegraded: true`) })
+  await t.rejects(async () => await app.ready(), { code: 'FST_CHANNELS_REDIS_UNREACHABLE', message: new RegExp(`^(?!.*secret).*127\\.0\\.0\\.1:${port} .*ECONNREFUSED.*startDegraded: true`) })
   await app.close()
 })
 
@@ -70,6 +70,20 @@ test('a Redis that refuses the password is a clear error at boot', async t => {
   await t.rejects(Peer.open({ url: `redis://:wrong@127.0.0.1:${server.port}/0` }), { code: 'FST_CHANNELS_REDIS_UNREACHABLE', message: /WRONGPASS/ })
   const peer = await Peer.open({ url: `redis://:right@127.0.0.1:${server.port}/0` })
   t.ok(peer.health().ok)
+  await peer.close()
+})
+
+test('a user that may touch nothing but the prefix is enough', async t => {
+  const server = await start(t)
+  await server.tell('acl', 'setuser', 'cable', 'on', '>password', 'resetkeys', '~myapp:cable:*', 'resetchannels', '&myapp:cable:*', '-@all', '+@read', '+@write', '+@scripting', '+@pubsub', '+@connection', '+info', '+cluster')
+  const peer = await Peer.open({ url: `redis://cable:password@127.0.0.1:${server.port}/0`, prefix: 'myapp:cable:' })
+  const since = await peer.listen('s')
+  const at = await peer.publish('s', 1)
+  await peer.publish('s', 2, null)
+  await peer.hears('s', 2)
+  t.equal((await peer.backend.replay('s', since!, at!))?.length, 1)
+  t.ok(peer.health().ok)
+  t.same(peer.logged, [])
   await peer.close()
 })
 

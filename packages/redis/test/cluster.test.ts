@@ -14,7 +14,7 @@ const keys = new Keys('channels:cable:')
 const unavailable = { code: 'FST_CHANNELS_CABLE_UNAVAILABLE' }
 
 test('a cluster', async t => {
-  const cluster = await ClusterOfThree.start(t.testdir())
+  const cluster = await ClusterOfThree.start()
   t.teardown(() => cluster.stop())
   const client = new Cluster(cluster.nodes.map(({ port }) => ({ host: '127.0.0.1', port })))
   client.on('error', () => {})

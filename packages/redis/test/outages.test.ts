@@ -255,7 +255,7 @@ test('ten thousand streams are heard again after a kill', async t => {
 })
 
 test('a master that dies under a Sentinel: the new master is found, and nothing is missing without a word', async t => {
-  const watched = await Watched.start(t.testdir())
+  const watched = await Watched.start()
   t.teardown(() => watched.stop())
   const client = new Redis({ sentinels: [{ host: '127.0.0.1', port: watched.sentinel.port }], name: 'main', lazyConnect: true })
   const [a, b] = [await Peer.open({ client }), await Peer.open({ client })]

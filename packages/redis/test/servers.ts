@@ -2,9 +2,12 @@
 import { spawn } from 'node:child_process'
 import type { ChildProcess } from 'node:child_process'
 import { once } from 'node:events'
-import { writeFile } from 'node:fs/promises'
+import { mkdtemp, rm, writeFile } from 'node:fs/promises'
 import { createServer } from 'node:net'
 import type { AddressInfo } from 'node:net'
+import { tmpdir } from 'node:os'
+import { join } from 'node:path'
+import process from 'node:process'
 import { setTimeout as pause } from 'node:timers/promises'
 import { Redis } from 'ioredis'
 
@@ -84,7 +87,12 @@ export class Server {
     const [first, file] = this.#flags
     const own = ['--port', String(this.port), '--bind', '127.0.0.1']
     const flags = first === '--sentinel' ? [file!, '--sentinel', ...own] : [...own, '--save', '', '--appendonly', 'no', ...this.#flags]
-    return spawn(program, flags, { stdio: ['ignore', 'pipe', 'inherit'] })
+    const child = spawn(program, flags, { stdio: ['ignore', 'pipe', 'ignore'] })
+    // A test that dies takes its servers along.
+    const kill = () => child.kill('SIGKILL')
+    process.once('exit', kill)
+    child.once('exit', () => process.off('exit', kill))
+    return child
   }
 
   async #ready (): Promise<void> {
@@ -101,24 +109,40 @@ export class Server {
 export class ClusterOfThree {
   readonly nodes: readonly Server[]
 
-  private constructor (nodes: readonly Server[]) {
+  readonly #folder: string
+
+  private constructor (nodes: readonly Server[], folder: string) {
     this.nodes = nodes
+    this.#folder = folder
   }
 
-  static async start (folder: string): Promise<ClusterOfThree> {
+  static async start (): Promise<ClusterOfThree> {
+    // Not a folder of the test file's: the same test may run twice at a time.
+    const folder = await mkdtemp(join(tmpdir(), 'channels-cluster-'))
     const nodes = await Promise.all([0, 1, 2].map(async index => await Server.start('--cluster-enabled', 'yes', '--cluster-config-file', `${folder}/node-${index}.conf`, '--cluster-port', String(await freePort()), '--cluster-node-timeout', '2000')))
+    const cluster = new ClusterOfThree(nodes, folder)
+    try {
+      await cluster.#join()
+      return cluster
+    } catch (error) {
+      await cluster.stop()
+      throw error
+    }
+  }
+
+  async stop (): Promise<void> {
+    await Promise.all(this.nodes.map(node => node.stop()))
+    await rm(this.#folder, { recursive: true })
+  }
+
+  async #join (): Promise<void> {
+    const { nodes } = this
     const bus = await Promise.all(nodes.map(async node => Number(String(await node.tell('config', 'get', 'cluster-port')).split(',')[1])))
     for (const [index, node] of nodes.entries()) {
       await node.tell('cluster', 'addslotsrange', Math.floor(index * 16384 / 3), Math.floor((index + 1) * 16384 / 3) - 1)
       if (index > 0) await node.tell('cluster', 'meet', '127.0.0.1', nodes[0]!.port, bus[0]!)
     }
-    const cluster = new ClusterOfThree(nodes)
     for (const node of nodes) await until(async () => /cluster_state:ok[^]*cluster_known_nodes:3/.test(String(await node.tell('cluster', 'info'))))
-    return cluster
-  }
-
-  async stop (): Promise<void> {
-    await Promise.all(this.nodes.map(node => node.stop()))
   }
 }
 
@@ -128,13 +152,17 @@ export class Watched {
   readonly replica: Server
   readonly sentinel: Server
 
-  private constructor (master: Server, replica: Server, sentinel: Server) {
+  readonly #folder: string
+
+  private constructor (master: Server, replica: Server, sentinel: Server, folder: string) {
+    this.#folder = folder
     this.master = master
     this.replica = replica
     this.sentinel = sentinel
   }
 
-  static async start (folder: string): Promise<Watched> {
+  static async start (): Promise<Watched> {
+    const folder = await mkdtemp(join(tmpdir(), 'channels-sentinel-'))
     const master = await Server.start()
     const replica = await Server.start('--replicaof', `127.0.0.1 ${master.port}`, '--repl-diskless-sync-delay', '0')
     await until(async () => String(await replica.tell('info', 'replication')).includes('master_link_status:up'))
@@ -142,11 +170,12 @@ export class Watched {
     await writeFile(file, `sentinel monitor main 127.0.0.1 ${master.port} 1\nsentinel down-after-milliseconds main 1000\nsentinel failover-timeout main 5000\n`)
     const sentinel = await Server.start('--sentinel', file)
     await until(async () => String(await sentinel.tell('info', 'sentinel')).includes('slaves=1'))
-    return new Watched(master, replica, sentinel)
+    return new Watched(master, replica, sentinel, folder)
   }
 
   async stop (): Promise<void> {
     await Promise.all([this.sentinel, this.replica, this.master].map(server => server.stop()))
+    await rm(this.#folder, { recursive: true })
   }
 }
 
