@@ -40,7 +40,7 @@ export class Link {
   /** Settles when the link is up, rejects with the first thing that prevents it. */
   connect (): Promise<void> {
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => done(new Error(this.#reason)), 2 * HANDSHAKE)
+      const timer = setTimeout(() => done(new Error(this.#reason)), 2 * HANDSHAKE).unref()
       const done = (error?: unknown) => {
         clearTimeout(timer)
         this.#client.off('ready', done).off('error', done)
