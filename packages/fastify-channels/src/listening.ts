@@ -34,7 +34,13 @@ export class Listening {
   /** One listener more, whose broadcasts are held until it joins. Settles with the position from which it holds everything; null where there are none. */
   hold (stream: string, holder: Holder): Eventually<Position | null> {
     this.#streams.hold(stream, holder)
-    const listened = this.#listened.get(stream) ?? this.#begin(stream)
+    let listened: Listened
+    try {
+      listened = this.#listened.get(stream) ?? this.#begin(stream)
+    } catch (error) {
+      this.#streams.release(stream, holder)
+      throw error
+    }
     listened.listeners++
     return isPromise(listened.ready) && this.position(stream) === null ? listened.ready : this.position(stream)
   }
@@ -73,12 +79,13 @@ export class Listening {
   }
 
   #begin (stream: string): Listened {
-    const kept = this.#retentionOf(stream) !== null
+    const isKept = this.#retentionOf(stream) !== null
     const begun = this.#backend.listen(stream)
-    const listened: Listened = { listeners: 0, ready: begun }
     // A stream that keeps nothing has no position to come back to.
-    if (!isPromise(begun)) this.#streams.begin(stream, kept ? begun : null)
-    else begun.then(at => { if (kept && this.#listened.get(stream) === listened) this.#streams.begin(stream, at) }, () => {})
+    const ready = isPromise(begun) ? begun.then(at => isKept ? at : null) : isKept ? begun : null
+    const listened: Listened = { listeners: 0, ready }
+    if (!isPromise(ready)) this.#streams.begin(stream, ready)
+    else ready.then(at => { if (this.#listened.get(stream) === listened) this.#streams.begin(stream, at) }, () => {})
     this.#listened.set(stream, listened)
     return listened
   }

@@ -441,6 +441,33 @@ t.test('a gap of the backend is said', async t => {
   })
 })
 
+t.test('a stream that keeps nothing has no place, also on a backend that answers later', async t => {
+  class LaterBackend extends InProcessBackend {
+    override listen (stream: string): any { return Promise.resolve(super.listen(stream)) }
+  }
+  const { app } = await setting(t, { channels, cable: new LaterBackend(1_000_000), history: stream => stream === 'typing' ? false : {} })
+  const ws = await connect(app, v1)
+  for (const n of [1, 2]) {
+    const [, { streams }] = await resume(ws, { streams: ['a', 'typing'], n }, null)
+    t.match(streams, { a: /^.+\.0$/, typing: null })
+  }
+})
+
+t.test('a stream that cannot be listened to leaves nothing behind', async t => {
+  class DeafBackend extends InProcessBackend {
+    override listen (stream: string): any {
+      if (stream === 'a') throw new Error('no redis')
+      return super.listen(stream)
+    }
+  }
+  const { app, say, open } = await room(t, { cable: new DeafBackend(1_000_000) })
+  const ws = await open()
+  ws.send({ command: 'subscribe', channel: ROOM, params: { streams: ['b', 'a'] }, ref: 1 })
+  t.match(await ws.receive(), { type: 'reject_subscription', ref: 1, reason: 'error' })
+  await say('a', 1)
+  t.match(app.cable.health(), { subscriptions: 0, streams: 0 })
+})
+
 t.test('a restart of the in-process cable is told as a gap', async t => {
   const { start, say, open } = await room(t)
   await say('a', 1, 2)
