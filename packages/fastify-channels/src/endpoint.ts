@@ -67,8 +67,9 @@ export function mountEndpoint (app: FastifyInstance, { path, origin, hosts, limi
     },
     handler: (_request, reply) => refuse(reply.header('upgrade', 'websocket'), 426, 'this is the address of a WebSocket'),
     wsHandler: (socket, request) => {
-      handshakes.done(request.raw.socket)
-      const { [kHandshake]: handshake } = request as Shaken
+      const { [kHandshake]: { session, since } } = request as Shaken
+      // A hook before ours may have read the session already, so what counts is when the bytes came.
+      const handshake = { session, since: handshakes.done(request.raw.socket) ?? since }
       // The request stays for the life of its connection; this is done.
       Object.assign(request, { [kHandshake]: null })
       releaseHandshake(request.raw)
