@@ -70,7 +70,15 @@ async function channels (app: FastifyInstance, given: FastifyChannelsOptions): P
     registry,
     listening: new Listening(backend, streams, retentionOf, app.log),
     findUser: userFinder(options.findUser, limits.identifyTimeout),
-    slowPolicyOf: options.slowPolicyOf
+    slowPolicyOf: stream => {
+      try {
+        return options.slowPolicyOf(stream)
+      } catch (error) {
+        // In the middle of a broadcast: whoever comes after this peer must not miss it for that.
+        app.log.error({ err: error, stream }, 'the option slow failed')
+        return 'close'
+      }
+    }
   }
   // Shorter than the handshake itself, so that a store that hangs gets an answer and not a cut line.
   const readSession = sessionReader(session, Math.min(limits.identifyTimeout, limits.upgradeTimeout * 0.8))
