@@ -336,6 +336,17 @@ t.test('what cannot be told later', async t => {
     t.same(await strict.peer.ended(), { code: 1013 })
   })
 
+  t.test('and an option slow that throws costs its own peer the connection, and nobody else the broadcast', async t => {
+    const app = await house(t, { history: () => false, slow: () => { throw new Error('which stream?') } })
+    const [stuck, bystander] = [await Tap.open(app), await Tap.open(app)]
+    await stuck.subscribe()
+    await bystander.subscribe()
+    stuck.stop()
+    await flood(app, 1, FLOOD)
+    t.ok(!stuck.outlet.isOpen)
+    for (let n = 1; n <= FLOOD; n++) t.equal((await bystander.next()).data.n, n)
+  })
+
   t.test('slow: anything else is an error at boot', async t => {
     for (const slow of ['fast', 1, null]) await t.rejects(setting(t, { slow: slow as never }), { code: 'FST_CHANNELS_INVALID_OPTION' }, String(slow))
   })
