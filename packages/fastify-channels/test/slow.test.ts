@@ -3,6 +3,7 @@ import { once } from 'node:events'
 import { connect as dial } from 'node:net'
 import type { AddressInfo } from 'node:net'
 import { mock } from 'node:test'
+import { v1 } from '@fastify-channels/protocol'
 import { Channel } from 'fastify-channels'
 import type { FastifyChannelsOptions } from 'fastify-channels'
 import type { FastifyInstance } from 'fastify'
@@ -10,12 +11,14 @@ import t from 'tap'
 import type { Test } from 'tap'
 import { WebSocket, WebSocketServer } from 'ws'
 import { InProcessBackend } from '../src/in-process.ts'
+import { resolveLimits } from '../src/limits.ts'
+import { Outlet } from '../src/outlet.ts'
 import { kConnections } from '../src/plugin.ts'
-import type { Outlet } from '../src/outlet.ts'
 import { Socket } from '../src/socket.ts'
 import { frame, opcodes, Peer, requestHead } from './corpus/raw.ts'
 import { Wire } from './resume-pair.ts'
-import { setting } from './setting.ts'
+import { gate, setting } from './setting.ts'
+import type { Gate } from './setting.ts'
 
 /** Larger than any chunk, small enough for a turn. */
 const SIZE = 60_000
@@ -26,13 +29,15 @@ const soft = 256 * 1024
 const roomy = { history: { size: 5000 }, limits: { historyBytes: 512 * 1024 * 1024 } }
 
 const kept = new Map<string, TapChannel>()
+let door = gate()
 
-class TapChannel extends Channel<{ name?: string, streams?: string[] }> {
+class TapChannel extends Channel<{ name?: string, streams?: string[], waits?: true }> {
   static override actions = { echo: true } as const
 
-  override subscribed () {
+  override async subscribed () {
     if (this.params.name !== undefined) kept.set(this.params.name, this)
     for (const stream of this.params.streams ?? ['room']) this.streamFrom(stream)
+    if (this.params.waits) await (door = gate())
   }
 
   echo (n: number) {
@@ -235,6 +240,56 @@ t.test('a peer that stops reading', async t => {
     t.equal(app.cable.health().streams, 0)
   })
 
+  t.test('and subscribes to more: what was held for that waits in history with the rest', async t => {
+    const app = await house(t, roomy)
+    const slow = await Tap.open(app)
+    await slow.subscribe()
+    slow.stop()
+    await flood(app, 1, FLOOD)
+    slow.say({ command: 'subscribe', channel: TAP, params: { streams: ['hall'], waits: true }, ref: 1 })
+    while (app.cable.health().streams < 2) await turn()
+    await flood(app, 1, 15, () => {}, {}, 'hall')
+    const before = slow.outlet.queued
+    door.open()
+    while (slow.outlet.queued === before) await turn()
+    t.ok(slow.outlet.queued - before < SIZE, `${slow.outlet.queued - before} bytes more, for the confirmation`)
+    slow.go()
+    const frames: any[] = []
+    while (frames.filter(({ stream }) => stream === 'hall').length < 15 || frames.filter(({ stream }) => stream === 'room').length < FLOOD) frames.push(await slow.next())
+    const hall = frames.filter(({ type, stream }) => type === 'confirm_subscription' || stream === 'hall')
+    t.match(hall.shift(), { type: 'confirm_subscription', streams: { hall: /\.0$/ } })
+    t.same(hall.map(({ data }) => data.n), numbers(1, 15))
+  })
+
+  t.test('and comes back for another subscription that stands further back: it goes on from there, and who is ahead is not told of a loss', async t => {
+    const app = await house(t, roomy)
+    const slow = await Tap.open(app)
+    const { streams: { room: start } } = await slow.subscribe()
+    slow.stop()
+    await flood(app, 1, FLOOD)
+    const [epoch] = start.split('.')
+    // Each is answered before the next is asked.
+    const ask = async (command: object) => {
+      const { queued } = slow.outlet
+      slow.say({ command: 'subscribe', channel: TAP, ...command })
+      while (slow.outlet.queued === queued) await turn()
+    }
+    await ask({ params: { streams: ['room'] }, ref: 1, positions: { room: `${epoch}.1` } })
+    await ask({ params: {}, ref: 2, positions: { room: `${epoch}.3` } })
+    slow.go()
+    const before = []
+    let frame = await slow.next()
+    for (; frame.type === 'broadcast'; frame = await slow.next()) before.push(frame.data.n)
+    t.same(before, numbers(1, before.length), 'what was on its way')
+    t.match(frame, { ref: 1, streams: { room: `${epoch}.1` }, recovered: true })
+    const after = []
+    for (let frame = await slow.next(); frame.data?.n !== FLOOD; frame = await slow.next()) {
+      if (frame.type === 'broadcast') after.push(frame.data.n)
+      else t.match(frame, { type: 'confirm_subscription', ref: 2, streams: { room: `${epoch}.3` }, recovered: true })
+    }
+    t.same(after, numbers(2, FLOOD - 1), 'from the place of the one further back')
+  })
+
   t.test('keeps the order of what is sent to it alone, and its confirmations', async t => {
     const app = await house(t, roomy)
     const slow = await Tap.open(app)
@@ -320,6 +375,75 @@ t.test('what cannot be told later', async t => {
       both(FLOOD + 1)
       t.equal((await slow.next()).data.n, FLOOD + 1)
     }
+  })
+
+  t.test('is not for who subscribes after it was said', async t => {
+    const app = await house(t, { ...roomy, history: stream => stream === 'room' ? { size: 5000 } : false })
+    const slow = await Tap.open(app)
+    await slow.subscribe()
+    await slow.subscribe({ streams: ['typing'] })
+    slow.stop()
+    await flood(app, 1, FLOOD)
+    app.cable.broadcast('typing', { typing: 'before' })
+    slow.say({ command: 'unsubscribe', channel: TAP, params: { streams: ['typing'] } })
+    slow.say({ command: 'subscribe', channel: TAP, params: { streams: ['typing'] }, ref: 1 })
+    slow.perform('echo', 1, { streams: ['typing'] })
+    slow.go()
+    const frames: any[] = []
+    while (frames.at(-1)?.data?.n !== FLOOD) frames.push(await slow.next())
+    app.cable.broadcast('typing', { typing: 'after' })
+    while (frames.at(-1)?.data?.typing === undefined) frames.push(await slow.next())
+    t.equal(frames.at(-1).data.typing, 'after')
+  })
+
+  t.test('nor for who left meanwhile, in any dialect', async t => {
+    const app = await house(t, { history: false })
+    const slow = await Tap.open(app, null)
+    await slow.subscribe()
+    await slow.subscribe({ streams: ['typing'] })
+    slow.stop()
+    await flood(app, 1, FLOOD)
+    app.cable.broadcast('typing', { n: 'left' })
+    slow.say({ command: 'unsubscribe', channel: TAP, params: { streams: ['typing'] } })
+    while (app.cable.health().streams > 1) await turn()
+    slow.go()
+    const frames: any[] = []
+    while (frames.at(-1)?.data.n !== FLOOD) frames.push(await slow.next())
+    slow.perform('echo', 1)
+    frames.push(await slow.next())
+    t.match(frames.at(-1), { data: { sent: 1 } }, 'nothing comes between')
+    t.same(frames.filter(({ data }) => data.n === 'left'), [])
+  })
+
+  t.test('is the latest also while the peer is being caught up with', async t => {
+    const waiting: Gate[] = []
+    class LateBackend extends InProcessBackend {
+      override replay (stream: string, since: string, upTo: string): any {
+        waiting.push(gate())
+        return waiting.at(-1)!.then(() => super.replay(stream, since, upTo))
+      }
+    }
+    const app = await house(t, { ...roomy, cable: new LateBackend(512 * 1024 * 1024) })
+    const slow = await Tap.open(app)
+    await slow.subscribe()
+    await slow.subscribe({ streams: ['typing'] })
+    slow.stop()
+    await flood(app, 1, FLOOD)
+    app.cable.broadcast('typing', { typing: 1 }, { history: false })
+    slow.go()
+    while (waiting.length === 0) await turn()
+    t.ok(!slow.outlet.isCongested && slow.outlet.isSlow)
+    app.cable.broadcast('typing', { typing: 2 }, { history: false })
+    app.cable.broadcast('typing', { n: 0 })
+    const frames: any[] = []
+    const rest = (async () => { while (frames.at(-1)?.data.typing === undefined) frames.push(await slow.next()) })()
+    while (!frames.some(({ data }) => data.typing !== undefined)) {
+      for (const each of waiting.splice(0)) each.open()
+      await turn()
+    }
+    await rest
+    t.same(frames.filter(({ stream }) => stream === 'typing').map(({ data }) => data.typing ?? data.n), [0, 2], 'what it replaced does not come after it')
+    t.same(frames.filter(({ stream }) => stream === 'room').map(({ data }) => data.n), numbers(1, FLOOD))
   })
 
   t.test('or closes the connection, where the option slow says so for that stream', async t => {
@@ -444,8 +568,13 @@ t.test('who takes nothing for stallTimeout is ended, and who takes a little is n
     t.same(events, ['congested', 'drained', 'congested'])
     mock.timers.tick(9_999)
     t.equal(events.length, 3)
+    wire.pull(1)
     mock.timers.tick(1)
-    t.same(events.at(-1), 'terminated')
+    t.equal(events.length, 3, 'it took one')
+    mock.timers.tick(9_999)
+    t.equal(events.length, 3)
+    mock.timers.tick(1)
+    t.equal(events.at(-1), 'terminated', 'and then nothing any more')
   })
 })
 
@@ -487,6 +616,18 @@ t.test('who comes back after much was said is confirmed where it stands, and cau
     const frames = await tap.hear(FLOOD + 51)
     t.same(frames.filter(({ data }) => data.n !== undefined).map(({ data }) => data.n), numbers(1, FLOOD + 51))
   })
+})
+
+t.test('a stream that falls behind in the very moment another one has caught up is not forgotten', async t => {
+  for (let ticks = 0; ticks < 12; ticks++) {
+    const listening = { hears: () => true, position: () => 'e.1', replay: (stream: string) => stream === 'a' ? [] : new Promise(() => {}) }
+    const outlet = new Outlet({ _socket: new Wire(), OPEN: 1, readyState: 1 } as never, v1, { listening, limits: resolveLimits(), slowPolicyOf: () => 'latest' } as never)
+    outlet.leaveAt('a', 'e.1')
+    for (let n = 0; n < ticks; n++) await null
+    outlet.leaveAt('b', 'e.0')
+    await turn()
+    t.ok(outlet.isSlow && outlet.sentUpTo('b') === 'e.0', `after ${ticks} steps`)
+  }
 })
 
 t.test('what the socket reads of ws is there, in the version in use', async t => {
