@@ -14,6 +14,8 @@ export interface Counts {
   handshakes: number
   /** How often a session was looked up. */
   sessions: number
+  /** Calls of `subscribed()` that completed. */
+  begins: number
   /** Calls of `unsubscribed()`, by their reasons. */
   ends: { [reason: string]: number }
 }
@@ -28,7 +30,7 @@ export interface Farewell extends Counts {
 
 type Query = { readonly [name: string]: string | undefined }
 
-const counts: Counts = { handshakes: 0, sessions: 0, ends: {} }
+const counts: Counts = { handshakes: 0, sessions: 0, begins: 0, ends: {} }
 
 /** Those who wait until the test lets them go on, by where they wait. */
 const waiting = new Map<string, Gate[]>()
@@ -42,10 +44,15 @@ function hold (name: string): Promise<void> {
 class RoomChannel extends Channel<{ room: string }> {
   static actions = { name: true }
 
-  subscribed () { this.streamFrom(this.params.room) }
+  async subscribed () {
+    this.streamFrom(this.params.room)
+    await turn()
+    counts.begins++
+  }
 
   async unsubscribed (reason: string) {
     counts.ends[reason] = (counts.ends[reason] ?? 0) + 1
+    await this.broadcast('left', reason)
     if (this.params.room === 'held') await hold('end')
   }
 
@@ -63,7 +70,7 @@ await app.register(channels, {
   cable: process.env.REDIS_URL ? redisCable({ url: process.env.REDIS_URL }) : undefined,
   // What a process misses while it restarts on a busy machine must be there afterwards.
   history: { size: 10_000 },
-  limits: { endTimeout: 60_000 },
+  limits: { endTimeout: 60_000, connectionsPerUser: false },
   session: async request => {
     counts.sessions++
     const { user, session, hold: where } = request.query as Query

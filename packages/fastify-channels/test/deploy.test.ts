@@ -3,15 +3,19 @@ import { once } from 'node:events'
 import { request } from 'node:http'
 import process from 'node:process'
 import { setTimeout as pause } from 'node:timers/promises'
+import { Cable } from '@fastify-channels/client/core'
 import { test } from 'tap'
 import type { Test } from 'tap'
+import { WebSocket } from 'ws'
 import { delayAfter } from '../../client/src/backoff.ts'
 import { Server, until } from '../../redis/test/servers.ts'
 import { AppProcess, SilentPeer, Visitor } from './deploy-process.ts'
 
-/** The long runs: `DEPLOY_SOCKETS=2000`, `DEPLOY_STORM=5000`. */
+/** The long runs: `DEPLOY_SOCKETS=2000`, `DEPLOY_MISSED=1000`, `DEPLOY_STORM=5000`. */
 const SOCKETS = Number(process.env.DEPLOY_SOCKETS ?? 200)
 const STORM = Number(process.env.DEPLOY_STORM ?? 300)
+/** Broadcasts that a process misses while it restarts, at least. */
+const MISSED = Number(process.env.DEPLOY_MISSED ?? 50)
 const PATIENCE = 120_000
 
 const restarted = { willReconnect: true, reason: 'server_restart' }
@@ -66,6 +70,35 @@ test(`a deploy: ${SOCKETS} sockets are sent away, one in a hundred of them silen
   t.comment(`closed in ${farewell!.took} ms; retryIn from ${soonest} to ${latest} of ${spread} ms; ends ${JSON.stringify(farewell!.ends)}`)
 })
 
+test('a stop while visitors come, subscribe and go: every subscribed() has its unsubscribed()', async t => {
+  const app = await (await AppProcess.start(t)).listen()
+  const enough = new AbortController()
+  const coming = Array.from({ length: 30 }, async (_, index) => {
+    for (let visits = index; !enough.signal.aborted; visits++) {
+      const cable = new Cable({ url: app.url, WebSocket, maxAttempts: 0 })
+      const connected = new Promise<void>(resolve => {
+        enough.signal.addEventListener('abort', () => resolve(), { once: true })
+        const settle = { connected: () => resolve(), disconnected: () => resolve() }
+        const rooms = ['kitchen', 'hall'].map(room => cable.subscribe('RoomChannel', { room }, settle))
+        if (visits % 3 === 0) rooms[0]!.unsubscribe()
+      })
+      // Some wait for an answer, some leave at once.
+      if (visits % 4 > 0) await connected
+      cable.disconnect()
+      await pause(1)
+    }
+  })
+  await until(async () => (await app.ask('counts')).begins > 300, PATIENCE)
+  const { code, farewell } = await app.stop()
+  enough.abort()
+  await Promise.all(coming)
+  const { begins, ends, resources } = farewell!
+  t.equal(code, 0)
+  t.equal(Object.values(ends).reduce((sum, count) => sum + count, 0), begins)
+  t.same(resources.filter(isOwn), [])
+  t.comment(`${begins} began, and ended as ${JSON.stringify(ends)}`)
+})
+
 /** Asserts the same of all of them, in one line. */
 function everybody (t: Test, visitors: readonly Visitor[], what: string, of: (visitor: Visitor, index: number) => unknown, expected: unknown): void {
   t.same([...new Set(visitors.map((visitor, index) => JSON.stringify(of(visitor, index))))], [JSON.stringify(expected)], `everybody ${what}`)
@@ -100,7 +133,9 @@ test('two processes behind one Redis are rolled while 200 broadcasts a second ru
   const rooms = Array.from({ length: 10 }, (_, index) => `room_${index}`)
   // Back as soon as there is somebody to come back to.
   const sides = running.map(({ url }) => Array.from({ length: 50 }, (_, index) => new Visitor(t, url, rooms[index % rooms.length]!, () => 0)))
-  await until(() => sides.flat().every(({ isConnected }) => isConnected))
+  // What is said by those who leave a stopping process is heard in the other one.
+  const doormen = running.map(({ url }) => new Visitor(t, url, 'left', () => 0))
+  await until(() => [...doormen, ...sides.flat()].every(({ isConnected }) => isConnected))
 
   const enough = new AbortController()
   const said = rooms.map((): number[] => [])
@@ -120,9 +155,11 @@ test('two processes behind one Redis are rolled while 200 broadcasts a second ru
     const before = total()
     const { code, farewell } = await running[side]!.stop()
     t.equal(code, 0)
-    t.same(farewell!.ends, { shutdown: 50 })
+    t.same(farewell!.ends, { shutdown: 51 })
+    const doorman = doormen[1 - side]!
+    await until(() => doorman.heard.length === 51 * (side + 1))
     // The other one goes on, and so does history.
-    await until(() => total() > before + 50)
+    await until(() => total() > before + MISSED, PATIENCE)
     const { port } = running[side]!
     missed.push(total() - before)
     running[side] = await spares[side]!.listen(port)
@@ -139,6 +176,8 @@ test('two processes behind one Redis are rolled while 200 broadcasts a second ru
     everybody(t, visitors, 'is told so', ({ events }) => events, [first, restarted, { reconnected: true, recovered: true, gap: false }])
     everybody(t, visitors, 'is sent away once', ({ farewells }) => farewells.length, 1)
   }
+  await until(() => doormen.every(({ heard }) => heard.length === 102))
+  everybody(t, doormen, 'who saw them off saw them all', ({ heard }) => [...new Set(heard)], ['shutdown'])
   t.comment(`${total()} broadcasts, ${Math.round(rate)}/s; while a side was away: ${missed.join(' and ')}`)
 })
 
@@ -200,12 +239,17 @@ test(`a server that is killed under ${STORM} clients gets them back one by one`,
   const tenths = group(delays, delay => Math.floor((delay - 250) / 75))
   t.equal(tenths.size, 10, 'over the whole of the time that the first attempt has')
   t.ok([...tenths.values()].every(({ length }) => length < STORM / 5), 'and evenly')
-  const seconds = group([...arrivals.values()], ms => Math.floor(ms / 1000))
-  const most = Math.max(...[...seconds.values()].map(({ length }) => length))
-  t.comment(`listening again after ${Math.round(back)} ms, all back after ${Math.round(Math.max(...arrivals.values()))} ms; by second: ${[...seconds].map(([second, { length }]) => `${second}: ${length}`).join(', ')}; most ${(100 * most / STORM).toFixed(1)} %`)
+  const begun = visitors.map(({ attempts }) => attempts.at(-1)! - killed)
+  t.comment(`listening again after ${Math.round(back)} ms, all back after ${Math.round(Math.max(...arrivals.values()))} ms; attempts that succeeded, by second: ${bySecond(begun)}; connected: ${bySecond([...arrivals.values()])}`)
 })
 
-function group<T> (items: T[], by: (item: T) => number): Map<number, T[]> {
+function bySecond (times: readonly number[]): string {
+  const seconds = group(times, ms => Math.floor(ms / 1000))
+  const most = Math.max(...[...seconds.values()].map(({ length }) => length))
+  return `${[...seconds].map(([second, { length }]) => `${second}: ${length}`).join(', ')} (most ${(100 * most / times.length).toFixed(1)} %)`
+}
+
+function group<T> (items: readonly T[], by: (item: T) => number): Map<number, T[]> {
   const groups = new Map<number, T[]>()
   for (const item of items) groups.set(by(item), [...groups.get(by(item)) ?? [], item])
   return new Map([...groups].sort(([a], [b]) => a - b))
