@@ -86,7 +86,7 @@ export class Server {
     // A Sentinel's file comes first, and it knows nothing of disks.
     const [first, file] = this.#flags
     const own = ['--port', String(this.port), '--bind', '127.0.0.1']
-    const flags = first === '--sentinel' ? [file!, '--sentinel', ...own] : [...own, '--save', '', '--appendonly', 'no', ...this.#flags]
+    const flags = first === '--sentinel' ? [file!, '--sentinel', ...own] : [...own, '--save', '', '--appendonly', 'no', '--dir', tmpdir(), ...this.#flags]
     const child = spawn(program, flags, { stdio: ['ignore', 'pipe', 'ignore'] })
     // A test that dies takes its servers along.
     const kill = () => child.kill('SIGKILL')
