@@ -67,10 +67,13 @@ test('a publisher that is killed has every broadcast taken once or refused', asy
     })
     await Promise.all([server.kill('commands'), ...saying])
   }
-  await b.well()
-  await b.publish('s', 'end')
+  // The last kill may be noticed only by who says something next.
+  for (let isSaid = false; !isSaid;) {
+    await b.well()
+    isSaid = await b.publish('s', 'end').then(() => true, error => !t.match(error, unavailable))
+  }
   await b.hearsOf('s', 'end')
-  const heard = b.heard('s').slice(0, -1)
+  const heard = b.heard('s').filter(number => number !== 'end')
   t.equal(new Set(heard).size, heard.length, 'nothing came twice')
   t.same(taken.filter(number => !heard.includes(number)), [], 'all that was taken came')
   t.same(b.faults('s'), [])
