@@ -7,6 +7,9 @@ import type { Limits } from './limits.ts'
 /** Milliseconds between the farewells of two clients of a stopping server. */
 const SPREAD = 2
 
+/** The longest a disconnect is kept for handshakes under way, where those have no end of their own. */
+const REMEMBERED = 60_000
+
 /** A disconnect, kept for the handshakes that were under way when it came. */
 interface Recent {
   readonly at: number
@@ -16,7 +19,7 @@ interface Recent {
 export class Connections {
   readonly #limits: Limits
   /** All of them: the wheel of their heartbeats is the one list that is kept. */
-  readonly #all = new Heartbeat()
+  readonly #all = new Heartbeat(size => Math.min(this.#limits.drainTimeout, size * SPREAD))
   readonly #byUser = new Index()
   readonly #byAddress = new Index()
   readonly #ending = new Set<Promise<void>>()
@@ -66,7 +69,7 @@ export class Connections {
 
   /** The socket of a connection is closed: its subscriptions end. */
   remove (connection: Connection): void {
-    if (!this.#all.remove(connection)) return
+    this.#all.remove(connection)
     const { session, request } = connection
     this.#byUser.remove(session.userId, connection)
     this.#byAddress.remove(request.ip, connection)
@@ -83,7 +86,7 @@ export class Connections {
   /** Does what a process asked of all. */
   control (control: Control): void {
     const now = performance.now()
-    this.#recent = this.#recent.filter(({ at }) => now - at < this.#limits.upgradeTimeout)
+    this.#recent = this.#recent.filter(({ at }) => now - at < Math.min(this.#limits.upgradeTimeout, REMEMBERED))
     this.#recent.push({ at: now, control })
     for (const connection of this.#matching(control.filter)) this.#carryOut(control, connection)
   }

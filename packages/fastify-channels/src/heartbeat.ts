@@ -5,11 +5,20 @@ import type { Connection } from './connection.ts'
 const INTERVAL = 15
 
 /** A wheel with one slot per second: each connection is pinged when its slot comes by. */
+/** A crowd that comes back within a second is none. */
+const CROWD = 1000
+
 export class Heartbeat {
+  readonly #spreadOf: (size: number) => number
   readonly #slots: Array<Set<Connection>> = Array.from({ length: INTERVAL }, () => new Set())
   #second = 0
   #timer: NodeJS.Timeout | null = null
   #size = 0
+
+  /** @param spreadOf over how many milliseconds so many clients should come back that lose us at once */
+  constructor (spreadOf: (size: number) => number) {
+    this.#spreadOf = spreadOf
+  }
 
   /** How many there are. */
   get size (): number {
@@ -29,20 +38,19 @@ export class Heartbeat {
     this.#timer ??= setInterval(() => this.#tick(), 1000).unref()
   }
 
-  /** False for one that is not there. */
-  remove (connection: Connection): boolean {
-    if (!connection.beat?.delete(connection)) return false
-    if (--this.#size === 0) {
-      clearInterval(this.#timer!)
-      this.#timer = null
-    }
-    return true
+  /** Forgets one that was added; a socket ends once. */
+  remove (connection: Connection): void {
+    connection.beat!.delete(connection)
+    if (--this.#size > 0) return
+    clearInterval(this.#timer!)
+    this.#timer = null
   }
 
   #tick (): void {
     // Who has not answered two pings, a second after the second one, is gone.
     for (const connection of this.#slots[this.#second]!) if (connection.missed >= 2) connection.terminate()
     this.#second = (this.#second + 1) % INTERVAL
-    for (const connection of this.#slots[this.#second]!) connection.ping()
+    const spread = this.#spreadOf(this.#size)
+    for (const connection of this.#slots[this.#second]!) connection.ping(spread > CROWD ? spread : 0)
   }
 }

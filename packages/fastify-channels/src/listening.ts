@@ -26,11 +26,6 @@ export class Listening {
     this.#log = log
   }
 
-  /** How many streams this process listens to. */
-  get size (): number {
-    return this.#listened.size
-  }
-
   /** One listener more, whose broadcasts are held until it joins. Settles with the position from which it holds everything; null where there are none. */
   hold (stream: string, holder: Holder): Eventually<Position | null> {
     this.#streams.hold(stream, holder)

@@ -3,7 +3,7 @@ import cluster from 'node:cluster'
 import type { EventEmitter } from 'node:events'
 import cookie from '@fastify/cookie'
 import websocket from '@fastify/websocket'
-import { closeCodes, dialects, plain } from '@fastify-channels/protocol'
+import { closeCodes, dialects } from '@fastify-channels/protocol'
 import type { FastifyInstance, FastifyReply } from 'fastify'
 import fp from 'fastify-plugin'
 import type { WebSocket } from 'ws'
@@ -104,7 +104,7 @@ async function channels (app: FastifyInstance, given: FastifyChannelsOptions): P
   const answered = function (this: Carried) { this[kConnection].missed = 0 }
   const closed = function (this: Carried) { connections.remove(this[kConnection]) }
   mountEndpoint(app, options, readSession, connections, (socket, request, handshake) => {
-    const dialect = dialects.get(socket.protocol) ?? plain
+    const dialect = dialects.get(socket.protocol)!
     const connection = new Connection(premises, socket, dialect, request, handshake.session)
     Object.assign(socket, { [kConnection]: connection })
     const events: EventEmitter = socket

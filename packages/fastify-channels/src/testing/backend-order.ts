@@ -77,7 +77,7 @@ export const orderChecks: ReadonlyMap<string, Check> = new Map<string, Check>([
         assert.ok(isPosition(since), 'listen says where it begins')
         await a.hears(stream, before + 5)
         const upTo = parsePosition(await b.publish(stream, '"last"', kept))!
-        await a.until(() => (parsePosition(a.heard(stream).at(-1)?.at)?.offset ?? 0) >= upTo.offset, 'the last broadcast')
+        await a.until(() => parsePosition(a.heard(stream).at(-1)!.at)!.offset >= upTo.offset, 'the last broadcast')
         assertRun(a.heard(stream).slice(before).map(({ at }) => at), since)
         await a.unlisten(stream)
       }
