@@ -75,11 +75,12 @@ t.test('a peer that asked for a smaller window gets the plain frame', async t =>
 
 t.test('small frames stay plain, and so does what deflating does not shorten', async t => {
   const { app, peer } = await setting(t, { compress: { threshold: 100 } })
-  const able = await peer({})
-  const noise = Array.from({ length: 400 }, (_, index) => String.fromCharCode(48 + (index * 7919 + index ** 3) % 75)).join('')
+  const [able, plain] = [await peer({}), await peer({ perMessageDeflate: false })]
+  const noise = Array.from({ length: 30 }, (_, index) => String.fromCharCode(0x80 + (index * 7919 + index ** 3) % 1900)).join('')
   for (const data of [{ n: 1 }, { noise }, { html }]) {
+    t.equal(able.bytes, plain.bytes, 'byte for byte so far')
     await app.cable.broadcast('room', data)
-    t.same((await able.next()).data, data)
+    for (const each of [able, plain]) t.same((await each.next()).data, data)
   }
   t.ok(able.bytes < html.length)
 })

@@ -96,6 +96,23 @@ tap.test('the scheme counts where an option names one, and only there', async t 
   t.pass('TLS may end at a proxy')
 })
 
+tap.test('an option may be anybody, a host alone, or an origin; a default port is none', async t => {
+  const asks = (option: string, origin: string, host = 'elsewhere.example') => originCheck(option)({ headers: { origin }, host } as never)
+  for (const [option, origin, isAllowed] of [
+    ['*', 'https://evil.test', true],
+    ['*', 'null', true],
+    ['app.example', 'https://app.example', true],
+    ['app.example', 'http://app.example', true],
+    ['app.example', 'https://app.example:8443', false],
+    ['app.example', 'https://elsewhere.example', false],
+    ['app.example:8443', 'https://app.example:8443', true],
+    ['https://app.example', 'https://app.example:443', true],
+    ['https://app.example', 'https://app.example:80', false],
+    ['http://app.example', 'http://app.example:80', true],
+    ['http://app.example', 'http://app.example:443', false]
+  ] as const) t.equal(await asks(option, origin), isAllowed, `${origin} where ${option} is allowed`)
+})
+
 tap.test('a client without an origin is let in, unless origins are required', async t => {
   const { app, port } = await start({ origin: { required: true } })
   t.teardown(() => app.close())

@@ -207,6 +207,27 @@ tap.test('violations: whoever breaks the rules too often is closed with 1008, af
   await until(() => connections() === 0)
 })
 
+tap.test('violations of long ago are forgiven', async t => {
+  const { app, port } = await start({ limits: { violations: 3 } })
+  t.teardown(() => app.close())
+  const [now, first] = [performance.now.bind(performance), await Peer.open(port)]
+  let later = 60_000
+  t.intercept(performance, 'now', { value: () => now() + later })
+  const say = async (count: number) => {
+    for (let n = 0; n < count; n++) {
+      first.say('nonsense')
+      t.equal((await first.nextText()).type, 'error')
+    }
+  }
+  await say(3)
+  later += 10_001
+  await say(3)
+  t.same(await settle(first), [], 'three more, ten seconds after the first')
+  later += 9000
+  await say(1)
+  t.same(await first.ended(), { code: 1008 }, 'one too many within ten seconds')
+})
+
 tap.test('a flood that does not end is closed with 1008', async t => {
   const { app, port } = await start({ limits: { commandRate: 1, commandBurst: 1, violations: 5 } })
   t.teardown(() => app.close())

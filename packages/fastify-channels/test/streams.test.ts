@@ -561,6 +561,22 @@ t.test('a backend that takes its time', async t => {
     t.match(await ws.receive(), { type: 'streams', streams: { a: 'epoch.7' } })
   })
 
+  t.test('and fails to look up what a client missed: logged, and the connection goes on', async t => {
+    const cable = new LateBackend()
+    cable.isLate = false
+    cable.replay = async () => { throw new Error('no redis') }
+    const { app, log } = await setting(t, { channels, cable, limits: { maxPendingCommands: 1 } })
+    const ws = await connect(app, v1)
+    const params = { streams: ['a'] }
+    const { streams } = await ws.subscribe(TUNE, params) as any
+    await app.cable.broadcast('a', 1)
+    await ws.receive()
+    ws.send({ command: 'subscribe', channel: TUNE, params, positions: streams })
+    t.match(await ws.perform(TUNE, 'say', ['a', 2], params), { status: 'ok' }, 'the next command has its turn')
+    t.match(await ws.receive(), { type: 'broadcast', data: 2 })
+    t.match(errors(log), [{ msg: 'a command failed', err: { message: 'no redis' } }])
+  })
+
   t.test('and cannot stop listening: a warning, no more', async t => {
     const cable = new LateBackend()
     cable.isLate = false
