@@ -62,9 +62,14 @@ export function isCluster (source: Redis | Cluster): source is Cluster {
   return source.isCluster
 }
 
+/** What a cluster client's map calls a node. */
+export function nameOf ({ options: { host, port } }: Redis): string {
+  return `${host}:${port}`
+}
+
 /** Where a client connects to, without its password. */
 export function addressOf (client: Redis | Cluster): string {
   if (isCluster(client)) return 'the cluster'
-  const { path, sentinels, name, host, port } = client.options
-  return path ?? (sentinels ? `the Sentinel's "${name}"` : `${host}:${port}`)
+  const { path, sentinels, name } = client.options
+  return path ?? (sentinels ? `the Sentinel's "${name}"` : nameOf(client))
 }

@@ -1,6 +1,6 @@
 // The connection for commands: what is said in one turn leaves in one write per batch. Never says anything twice, never rejects with anything but its own error.
 import type { Cluster, Redis } from 'ioredis'
-import { isCluster } from './client.ts'
+import { isCluster, nameOf } from './client.ts'
 import { CableUnavailable } from './errors.ts'
 import { Link } from './link.ts'
 import type { LinkEvents } from './link.ts'
@@ -24,7 +24,6 @@ export class Commands {
   /** By part in a cluster, where a batch may not cross slots; else all under one key. */
   readonly #batches = new Map<number, Waiting[]>()
   #isAsking = false
-  #isClosed = false
 
   constructor (client: Redis | Cluster, events: LinkEvents) {
     this.#client = client
@@ -57,19 +56,17 @@ export class Commands {
   /** Lets go of the node of a part that does not answer. */
   forsake (part: number): void {
     if (!isCluster(this.#client)) return
-    const key = this.#client.slots[slotOf(part)]?.[0]
-    this.#client.nodes('master').find(({ options: { host, port } }) => `${host}:${port}` === key)?.disconnect()
+    const [owner] = this.#client.slots[slotOf(part)]!
+    for (const node of this.#client.nodes('master')) if (nameOf(node) === owner) node.disconnect()
     this.#client.refreshSlotsCache()
   }
 
   async close (): Promise<void> {
     this.#flush()
-    this.#isClosed = true
     await this.#link.close()
   }
 
   #say (part: number, script: Script | null, command: Waiting['command']): Promise<unknown> {
-    if (this.#isClosed) return Promise.reject(new CableUnavailable('it is closed'))
     if (!this.#link.isUp) return this.#refuse()
     const key = isCluster(this.#client) ? part : 0
     return new Promise((resolve, reject) => {
@@ -93,10 +90,10 @@ export class Commands {
   }
 
   async #send (batch: readonly Waiting[]): Promise<void> {
-    const replies = await this.#client.pipeline(batch.map(({ command }) => command)).exec() ?? []
+    const replies = await this.#client.pipeline(batch.map(({ command }) => command)).exec()
     const again: Waiting[] = []
     for (const [index, waiting] of batch.entries()) {
-      const [error, reply] = replies[index] ?? [new Error('there was no reply')]
+      const [error, reply] = replies![index]!
       if (error === null) waiting.resolve(reply)
       else if (waiting.script !== null && error.message.startsWith('NOSCRIPT')) again.push(withSource(waiting))
       // A part that is moving: refused here, so it may be asked for elsewhere.

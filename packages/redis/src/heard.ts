@@ -114,6 +114,8 @@ export class Heard {
 
   /** What Redis said: what was missed is delivered or given up, then comes what waited. */
   resume ({ at, missed }: Reading): void {
+    // It was given up meanwhile: what waited went on without it.
+    if (this.#waiting === null) return
     const before = this.#at
     if (before === null) {
       this.#stand(at, null)
@@ -130,7 +132,7 @@ export class Heard {
 
   /** What waits is here already: only what came before it is lost. */
   #waitingBefore (at: Place): Place {
-    for (const { broadcast } of this.#waiting ?? []) {
+    for (const { broadcast } of this.#waiting!) {
       const place = parsePosition(broadcast.at)
       if (place?.epoch === at.epoch && place.offset <= at.offset) return { epoch: at.epoch, offset: place.offset - 1 }
     }
@@ -139,7 +141,7 @@ export class Heard {
 
   /** Lets what waited through; `isTired` gives up what is still missing between. */
   #release (isTired: boolean): void {
-    const waiting = this.#waiting ?? []
+    const waiting = this.#waiting!
     this.#waiting = null
     if (isTired) this.giveUp()
     for (const envelope of waiting) {

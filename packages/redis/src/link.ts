@@ -74,7 +74,6 @@ export class Link {
 
   /** Says goodbye where somebody is there to hear it. */
   async close (): Promise<void> {
-    if (this.#isClosed) return
     this.#isClosed = true
     clearTimeout(this.#handshake)
     const goodbye = this.#isUp ? this.#client.quit() : null

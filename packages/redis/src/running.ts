@@ -43,7 +43,7 @@ export class Running {
     this.#options = options
     this.#host = host
     // The number of a database does not part its channels from another's.
-    this.#app = `${isCluster(client) ? 0 : client.options.db ?? 0} ${options.prefix}`
+    this.#app = `${isCluster(client) ? 0 : client.options.db} ${options.prefix}`
     this.#address = addressOf(client)
     this.#standing = new Standing(host.log, this.#address)
     this.#commands = new Commands(client, { up: () => this.#rise(), down: reason => this.#fall(reason) })
@@ -139,7 +139,6 @@ export class Running {
   }
 
   #check (): void {
-    if (this.#isClosed) return
     if (this.#isWhole) this.#standing.rise(this.hearing.size)
     else this.#heal().catch(() => {})
   }

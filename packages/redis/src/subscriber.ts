@@ -36,9 +36,8 @@ export class Subscriber {
     await (this.#isSharded ? this.#client.ssubscribe(...channels) : this.#client.subscribe(...channels))
   }
 
-  /** Whatever of them still arrives, nobody listens to. */
+  /** Whatever of them still arrives, nobody listens to; a connection that ended took them along. */
   unsubscribe (channels: readonly string[]): void {
-    if (!this.#link.isUp) return
     const done = this.#isSharded ? this.#client.sunsubscribe(...channels) : this.#client.unsubscribe(...channels)
     done.catch(() => {})
   }

@@ -1,6 +1,6 @@
 // Which subscriber hears which part: one for all on a single Redis, one per node in a cluster. Knows no stream.
 import type { Cluster, Redis } from 'ioredis'
-import { isCluster, subscriberClient } from './client.ts'
+import { isCluster, nameOf, subscriberClient } from './client.ts'
 import { PARTS, slotOf } from './keys.ts'
 import { Subscriber } from './subscriber.ts'
 import type { SubscriberEvents } from './subscriber.ts'
@@ -65,8 +65,7 @@ export class ShardedSubscribers implements Subscribers {
 
   /** Opens what is needed; the command connection has brought the map. */
   async connect (): Promise<void> {
-    const owners = this.#owners()
-    await Promise.all([...owners].map(node => this.#open(node)?.link.connect()))
+    await Promise.all(this.#open(this.#owners()).map(({ link }) => link.connect()))
   }
 
   /** Afterwards every node that owns a part has a connection, and no other. */
@@ -74,9 +73,7 @@ export class ShardedSubscribers implements Subscribers {
     await new Promise<void>(resolve => this.#cluster.refreshSlotsCache(() => resolve()))
     if (this.#isClosed) return
     const owners = this.#owners()
-    for (const node of owners) {
-      if (!this.#byNode.has(node)) this.#open(node)?.link.connect().catch(() => {})
-    }
+    for (const { link } of this.#open(owners)) link.connect().catch(() => {})
     for (const [node, subscriber] of this.#byNode) {
       if (owners.size === 0 || owners.has(node)) continue
       this.#byNode.delete(node)
@@ -102,12 +99,17 @@ export class ShardedSubscribers implements Subscribers {
     return new Set(Array.from({ length: PARTS }, (_, part) => this.#owner(part)).filter(node => node !== null))
   }
 
-  #open (node: string): Subscriber | null {
-    const known = this.#cluster.nodes('all').find(({ options: { host, port } }) => `${host}:${port}` === node)
-    if (known === undefined) return null
-    const subscriber = new Subscriber(subscriberClient(known), true, this.#events)
-    this.#byNode.set(node, subscriber)
-    return subscriber
+  /** Those that are new, of owners that the cluster client can reach. */
+  #open (owners: ReadonlySet<string>): Subscriber[] {
+    const opened: Subscriber[] = []
+    for (const node of this.#cluster.nodes('all')) {
+      const name = nameOf(node)
+      if (!owners.has(name) || this.#byNode.has(name)) continue
+      const subscriber = new Subscriber(subscriberClient(node), true, this.#events)
+      this.#byNode.set(name, subscriber)
+      opened.push(subscriber)
+    }
+    return opened
   }
 }
 

@@ -95,6 +95,54 @@ test('whatever is lost, late or doubled on the way, as long as the history has i
   t.pass()
 })
 
+test('a reading that never seems to come is not waited for: what waits goes on after a gap, and a late answer changes nothing', async t => {
+  const said: string[] = []
+  const heard = stream(said)
+  const listening = heard.ready()
+  heard.begin(null as never)
+  for (let offset = 5; offset < 1005; offset++) heard.arrive(envelope('e', offset))
+  t.same(said, [], 'a thousand wait')
+  heard.arrive(envelope('e', 1005))
+  t.equal(await listening, null)
+  const all = ['gap e.4', ...Array.from({ length: 1001 }, (_, index) => `e.${index + 5}`)]
+  t.same(said, all)
+  heard.resume({ at: { epoch: 'e', offset: 900 }, missed: [envelope('e', 5), envelope('e', 6)] })
+  heard.arrive(envelope('e', 1006))
+  t.same(said, [...all, 'e.1006'])
+
+  // The same of a hole, with another one behind it.
+  for (const offset of [1010, 1020]) heard.arrive(envelope('e', offset))
+  for (let offset = 1021; offset < 2020; offset++) heard.arrive(envelope('e', offset))
+  t.same(said.slice(all.length + 1), ['gap e.1009', 'e.1010', 'gap e.1019', ...Array.from({ length: 1000 }, (_, index) => `e.${index + 1020}`)])
+})
+
+test('a stream that is left while it catches up is silent from there on', async t => {
+  for (const [offset, epoch] of [[3, 'e'], [1, 'other']] as const) {
+    const said: string[] = []
+    const heard = stream(said, () => heard.close())
+    heard.begin(null as never)
+    for (const waiting of [envelope('e', 2), envelope(epoch, offset)]) heard.arrive(waiting)
+    heard.resume({ at: { epoch: 'e', offset: 1 }, missed: null })
+    t.same(said, ['gap e.1', 'e.2'])
+  }
+})
+
+function envelope (epoch: string, offset: number): Envelope {
+  return { id: `${epoch} ${offset}`, broadcast: { at: `${epoch}.${offset}`, json: '1', except: null } }
+}
+
+/** A stream that writes down what it says. */
+function stream (said: string[], delivered = () => {}): Heard {
+  return new Heard('s', new Keys('x:').stream('s'), {
+    deliver: (_stream, { at }) => {
+      said.push(at!)
+      delivered()
+    },
+    gap: (_stream, at) => { said.push(`gap ${at}`) },
+    hole: () => {}
+  })
+}
+
 /** A Redis and a subscription in small: broadcasts that may get lost, and readings that come when they come. */
 class World {
   readonly faults: string[] = []
