@@ -18,10 +18,11 @@ export function floorAfter (code: number): number {
  * @param code - the close code of the lost connection
  * @param isHidden - the page is in the background
  * @param random - numbers from 0 to 1
+ * @param spread - over how many milliseconds the server's clients should come back, if it said so
  */
-export function delayAfter (attempt: number, code: number, isHidden: boolean, random: () => number): number {
+export function delayAfter (attempt: number, code: number, isHidden: boolean, random: () => number, spread?: number): number {
   if (attempt === 0 && (code === 1001 || code === 1012)) return random() * RESTART
   const floor = floorAfter(code) || SHORTEST
-  const ceiling = Math.min(LONGEST, FIRST * 2 ** attempt) * (isHidden ? 2 : 1)
+  const ceiling = Math.min(LONGEST, (spread! > FIRST ? spread! : FIRST) * 2 ** attempt) * (isHidden ? 2 : 1)
   return floor + random() * Math.max(ceiling - floor, floor)
 }

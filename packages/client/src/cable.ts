@@ -2,7 +2,6 @@
 import { identify, readFrame, readSince } from '@fastify-channels/protocol'
 import type { Address, Params } from '@fastify-channels/protocol'
 import { Calls } from './calls.ts'
-import { CableError } from './error.ts'
 import { Link } from './link.ts'
 import { Listener } from './listener.ts'
 import { Membership } from './membership.ts'
@@ -90,6 +89,7 @@ export class Cable<Channels = AnyChannels> {
       const frame = readFrame(typeof data === 'string' ? data : '')
       switch (frame?.type) {
         case 'ping':
+          this.#link.spread = frame.spread
           this.#link.send('{"command":"pong"}')
           break
         case 'disconnect':
@@ -119,7 +119,7 @@ export class Cable<Channels = AnyChannels> {
         default:
           // Something was dropped, and nobody says what.
           if (frame?.reason === 'rate_limited') setTimeout(() => { for (const membership of this.#memberships.values()) membership.repeat() }, 1000)
-          throw new CableError('ignored')
+          throw frame
       }
     } catch (error) {
       console.debug('cable:', error, data)

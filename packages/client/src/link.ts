@@ -47,6 +47,8 @@ export class Link {
   #attempt = 0
   #faults = 0
   #farewell: Farewell = {}
+  /** How large the crowd is that would come back at once, as the server said last: milliseconds to spread over. */
+  spread: number | undefined
 
   constructor (owner: LinkOwner, options: LinkOptions) {
     this.#owner = owner
@@ -165,10 +167,11 @@ export class Link {
     this.#faults = faults.includes(code) ? this.#faults + 1 : 0
     if (this.#faults === 3) report(new CableError(reason, code))
     if (isTerminal(code) || reconnect === false || this.#faults === 3 || this.#attempt >= (this.#options.maxAttempts ?? Infinity)) return this.stop(reason)
-    const isTold = Number.isFinite(retryIn)
+    // A number, and no text of one.
+    const isTold = retryIn === +retryIn!
     this.#notBefore = Date.now() + (isTold ? retryIn! : floorAfter(code))
     // What the server says goes, but not again and again: one that sends everybody away at once must not be run over.
-    this.#retryIn(isTold && this.#attempt === 0 ? retryIn! : delayAfter(this.#attempt, code, isHidden(), this.#random))
+    this.#retryIn(isTold && this.#attempt === 0 ? retryIn! : delayAfter(this.#attempt, code, isHidden(), this.#random, this.spread))
     this.#attempt++
     this.#owner.lost(true, reason)
   }

@@ -35,6 +35,14 @@ t.test('the longest delay grows with every attempt and then stays', async t => {
   t.equal(delayAfter(2000, 1006, true, () => 1), 60_000)
 })
 
+t.test('a server with a crowd spreads the first attempts, and says nothing that could hurry them', async t => {
+  const longest = (spread: any) => [0, 1, 2, 3].map(attempt => delayAfter(attempt, 1006, false, () => 1, spread))
+  t.same(longest(4000), [4000, 8000, 16_000, 30_000])
+  t.equal(delayAfter(0, 1006, false, () => 0, 4000), 250)
+  for (const nonsense of [undefined, 0, 10, -1, NaN, null, 'often', {}]) t.same(longest(nonsense), [1000, 2000, 4000, 8000], String(nonsense))
+  t.same(longest(10 ** 9), [30_000, 30_000, 30_000, 30_000])
+})
+
 t.test('after a violation or an overload nobody comes back at once', async t => {
   t.same([1006, 1008, 1011, 1013].map(floorAfter), [0, 10_000, 0, 5000])
   for (const attempt of [0, 1, 9]) {

@@ -113,11 +113,12 @@ export class Connection implements Visitor, IntakeOwner {
     return isPromise(found) ? found.then(user => this.#recognise(user)) : this.#recognise(found)
   }
 
-  /** Asks whether the peer is still there. While we do not read, its answers cannot be heard and do not count. */
-  ping (): void {
+  /** Asks whether the peer is still there, and says how large the crowd is (milliseconds to spread over). While we do not read, its answers cannot be heard and do not count. */
+  ping (spread: number): void {
     this.missed = this.#intake.isPaused ? 0 : this.missed + 1
     this.outlet.ping()
-    if (this.dialect.ping !== null) this.#say(this.dialect.ping)
+    const ping = this.dialect.ping(spread)
+    if (ping !== null) this.#say(ping)
     if (!this.outlet.isReceiving) this.#receivingSince = null
     else if (this.#receivingSince === null) this.#receivingSince = Date.now()
     else if (Date.now() - this.#receivingSince >= this.#premises.limits.messageTimeout) this.close(closeCodes.violation, 'a message took too long', 'close')

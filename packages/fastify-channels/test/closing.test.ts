@@ -11,6 +11,7 @@ import t from 'tap'
 import { WebSocket } from 'ws'
 import { readClient } from '../src/asset.ts'
 import { encode } from '../src/frame.ts'
+import { Heartbeat } from '../src/heartbeat.ts'
 import { kConnections } from '../src/plugin.ts'
 import { address, bare, errors, fence, gate, Journal, setting, until, ways } from './setting.ts'
 
@@ -456,13 +457,30 @@ t.test('/cable.js', async t => {
   })
 })
 
+t.test('a ping says how large the crowd is, once it is one', async t => {
+  const sizes: number[] = []
+  const wheel = new Heartbeat(size => { sizes.push(size); return size * 600 })
+  const pings: number[] = []
+  const peer = () => ({ beat: null, missed: 0, ping: (spread: number) => pings.push(spread), terminate () {} }) as never
+  mock.timers.enable({ apis: ['setInterval'] })
+  t.teardown(() => mock.timers.reset())
+  const peers = [peer(), peer()]
+  wheel.add(peers[0]!)
+  mock.timers.tick(15_000)
+  wheel.add(peers[1]!)
+  mock.timers.tick(15_000)
+  t.same(pings, [0, 1200, 1200])
+  for (const each of peers) wheel.remove(each)
+  t.same(new Set(sizes), new Set([1, 2]))
+})
+
 t.test('what is said to a connection that ended goes nowhere, and throws nothing', async t => {
   const { app } = await setting(t, { channels: { EndChannel } })
   const ws = await connect(app)
   await ws.subscribe('EndChannel')
   const [connection] = app[kConnections]
   await ws.close()
-  connection!.ping()
+  connection!.ping(0)
   connection!.close(1000, 'again', 'close')
   connection!.terminate()
   connection!.disconnect('unauthorized', false)

@@ -399,7 +399,7 @@ tap.test('messageTimeout: a message that is begun and never finished ends the li
     peer.write(half)
     await settle(patient)
     // The heartbeat is what looks: here it beats when the test says so.
-    const beat = () => { for (const connection of app[kConnections]) connection.ping() }
+    const beat = () => { for (const connection of app[kConnections]) connection.ping(0) }
     while (!peer.isOver && peer.heard.every(({ opcode }) => opcode !== opcodes.close)) {
       beat()
       await new Promise(resolve => setTimeout(resolve, 2))

@@ -564,7 +564,7 @@ t.test('a backend that takes its time', async t => {
   t.test('and fails to look up what a client missed: logged, and the connection goes on', async t => {
     const cable = new LateBackend()
     cable.isLate = false
-    cable.replay = async () => { throw new Error('no redis') }
+    Object.assign(cable, { async replay () { throw new Error('no redis') } })
     const { app, log } = await setting(t, { channels, cable, limits: { maxPendingCommands: 1 } })
     const ws = await connect(app, v1)
     const params = { streams: ['a'] }

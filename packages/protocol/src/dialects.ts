@@ -36,7 +36,8 @@ export interface Dialect {
   /** What lay before `at` is lost for good. */
   gap: (stream: string, at: Position | null) => string | null
   streams: (to: Address, streams: Positions) => string | null
-  ping: string | null
+  /** Asks whether the peer is there, and says over how many milliseconds all peers should come back if they lose their server; 0: it is no crowd. */
+  ping: (spread: number) => string | null
   disconnect: (reason: string, reconnect: boolean, retryIn: number | null) => string | null
 }
 
@@ -74,7 +75,7 @@ export const plain: Dialect = {
   replay: () => null,
   gap: () => null,
   streams: () => null,
-  ping: null,
+  ping: () => null,
   disconnect: () => null
 }
 
@@ -91,7 +92,7 @@ export const v1: Dialect = {
   replay: (ref, stream, at, json) => `{"type":"broadcast",${place(stream, at)}${tag('ref', ref)}${json === null ? '' : `,"data":${json}`}}`,
   gap: (stream, at) => `{"type":"gap",${place(stream, at)}}`,
   streams: (to, streams) => `{"type":"streams",${address(to)},"streams":${JSON.stringify(streams)}}`,
-  ping: '{"type":"ping"}',
+  ping: spread => spread > 0 ? `{"type":"ping","spread":${spread}}` : '{"type":"ping"}',
   disconnect: (reason, reconnect, retryIn) => `{"type":"disconnect","reason":${JSON.stringify(reason)},"reconnect":${reconnect}${tag('retryIn', retryIn)}}`
 }
 

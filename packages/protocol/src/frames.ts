@@ -81,6 +81,8 @@ export interface ErrorFrame {
 
 export interface PingFrame {
   type: 'ping'
+  /** Milliseconds over which the clients of this server should spread when they all lose it at once. */
+  spread?: number
 }
 
 /** Comes before the close frame (channels-v1). */

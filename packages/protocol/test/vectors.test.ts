@@ -55,7 +55,7 @@ function write (dialect: Dialect, frame: any): string | null {
       return 'data' in frame ? dialect.broadcast(dialect.lane(to), stream, at, json) : dialect.stamp(stream, at)
     case 'gap': return dialect.gap(stream, at)
     case 'streams': return dialect.streams(to, streams)
-    case 'ping': return dialect.ping
+    case 'ping': return dialect.ping(frame.spread ?? 0)!
     case 'disconnect': return dialect.disconnect(reason, frame.reconnect, frame.retryIn ?? null)
     default: throw new Error(`no dialect writes a frame of type ${type}`)
   }
@@ -96,7 +96,7 @@ t.test('every frame of every dialect has a vector', async t => {
 })
 
 t.test('the plain dialect has no word for what the guide does not know', async t => {
-  t.equal(plain.ping, null)
+  t.equal(plain.ping(4000), null)
   t.equal(plain.stamp('chat_1', 'k3f9.1'), null)
   t.equal(plain.gap('chat_1', 'k3f9.1'), null)
   t.equal(plain.replay(1, 'chat_1', 'k3f9.1', '{}'), null)
