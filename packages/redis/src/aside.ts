@@ -56,6 +56,11 @@ export class Aside {
     }
   }
 
+  /** Nobody reads them any more. */
+  close (): void {
+    this.#byChannel.clear()
+  }
+
   async #subscribe (subscriber: Subscriber, channel: string, attached: Attached): Promise<void> {
     try {
       await subscriber.subscribe([channel])

@@ -86,7 +86,6 @@ export class Link {
 
   #rise (): void {
     clearTimeout(this.#handshake)
-    if (this.#isUp || this.#isClosed) return
     this.#isUp = true
     this.#reason = 'the connection ended'
     this.#events.up()

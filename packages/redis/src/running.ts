@@ -108,6 +108,7 @@ export class Running {
     this.#isClosed = true
     for (const timer of this.#timers) clearInterval(timer)
     this.hearing.close()
+    this.#aside.close()
     await this.#subscribers.close()
     await this.#commands.close()
   }
@@ -120,7 +121,6 @@ export class Running {
   }
 
   #arrive (channel: string, bytes: Buffer): void {
-    if (this.#isClosed) return
     const heard = this.hearing.find(channel)
     const take = heard === undefined ? this.#aside.reader(channel) : undefined
     if (heard === undefined && take === undefined) return
@@ -132,7 +132,6 @@ export class Running {
 
   /** A connection is there. */
   #rise (): void {
-    if (this.#isClosed) return
     this.#probe.watch()
     this.hearing.resume()
     this.#aside.resume().catch(() => {})

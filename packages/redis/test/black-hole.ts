@@ -7,10 +7,12 @@ export class BlackHole {
   readonly #server: Server
   readonly #pairs = new Set<readonly [Socket, Socket]>()
   readonly #swallowed = new WeakSet<object>()
+  #port: number
 
   private constructor (port: number) {
+    this.#port = port
     this.#server = createServer(near => {
-      const far = connect(port, '127.0.0.1')
+      const far = connect(this.#port, '127.0.0.1')
       const pair = [near, far] as const
       this.#pairs.add(pair)
       for (const [from, to] of [[near, far], [far, near]] as const) {
@@ -33,6 +35,11 @@ export class BlackHole {
 
   get url (): string {
     return `redis://127.0.0.1:${(this.#server.address() as AddressInfo).port}/0`
+  }
+
+  /** New connections lead to another server. */
+  lead (port: number): void {
+    this.#port = port
   }
 
   /** From now on nothing passes on the connections that are there. New ones are whole. */

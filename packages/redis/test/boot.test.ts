@@ -87,6 +87,25 @@ test('a user that may touch nothing but the prefix is enough', async t => {
   await peer.close()
 })
 
+test('a user that may hear nothing is a clear error at boot; where that may start degraded, it hears as soon as it may', async t => {
+  const server = await start(t)
+  const allow = (rule: string) => server.tell('acl', 'setuser', 'cable', 'on', '>password', '~*', '+@all', rule)
+  const url = `redis://cable:password@127.0.0.1:${server.port}/0`
+  await allow('resetchannels')
+  await t.rejects(Peer.open({ url }), { code: 'FST_CHANNELS_REDIS_UNREACHABLE', message: /permission/i })
+  const peer = await Peer.open({ url, startDegraded: true })
+  t.teardown(() => peer.close())
+  t.equal(await peer.listen('s'), null)
+  t.equal(peer.health().ok, false)
+  await allow('allchannels')
+  await peer.well()
+  await peer.publish('s', 1)
+  await peer.hears('s', 1)
+  await peer.backend.control('x')
+  await until(() => peer.controls.length === 1)
+  t.equal(peer.gaps('s').length, 1)
+})
+
 test('a cable that may start degraded comes up with its Redis', async t => {
   const server = await start(t)
   await server.stop()

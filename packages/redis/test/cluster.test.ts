@@ -6,6 +6,7 @@ import type { Test } from 'tap'
 import { checkBackend } from 'fastify-channels/testing'
 import { redisCable } from '../src/index.ts'
 import { Keys, slotOf } from '../src/keys.ts'
+import { ShardedSubscribers } from '../src/subscribers.ts'
 import { Peer } from './peer.ts'
 import { ClusterOfThree, until } from './servers.ts'
 import type { Server } from './servers.ts'
@@ -58,7 +59,7 @@ test('a cluster', async t => {
     await b.listen('moving')
     await b.listen('staying {x}')
     const moved = new AbortController()
-    const moving = move(cluster, slotOf(keys.stream('moving').part), from, to).finally(() => moved.abort())
+    const moving = move(cluster.nodes, slotOf(keys.stream('moving').part), from, to).finally(() => moved.abort())
     for (let said = 0; !moved.signal.aborted; said++) {
       await a.publish('moving', said, { size: 100_000, ttl: 60_000 }).catch(error => t.match(error, unavailable))
       await nextTurn()
@@ -116,10 +117,103 @@ test('a cluster', async t => {
     t.same(streams.flatMap(stream => b.faults(stream)), [])
     t.same(streams.flatMap(stream => b.gaps(stream)), [])
   })
+
+  await t.test('goes on elsewhere with what one node may not take any more', async t => {
+    const [a, b] = await pair(t)
+    await b.listen('asked')
+    await a.publish('asked', 1)
+    const from = nodeOf('asked')
+    const to = cluster.nodes.find(node => node !== from)!
+    await move(cluster.nodes, slotOf(keys.stream('asked').part), from, to, async () => {
+      // The history is there already, the listeners are still here.
+      const [kept, loose] = await Promise.all([a.publish('asked', 2), a.publish('asked', 'loose', null)])
+      t.match(kept, /\.2$/)
+      t.equal(loose, null)
+    })
+    await b.hearsOf('asked', 2)
+    await a.publish('asked', 3)
+    await b.hearsOf('asked', 3)
+    t.same(b.heard('asked').filter(data => data !== 'loose'), [1, 2, 3])
+    t.same([b.faults('asked'), b.gaps('asked')], [[], []])
+  })
+
+  await t.test('is not listened to by who has left it meanwhile', async t => {
+    const nothing = () => { t.fail('nobody is there to hear this') }
+    const subscribers = new ShardedSubscribers(client, { message: nothing, up: nothing, down: nothing, moved: nothing })
+    const refreshing = subscribers.refresh()
+    await subscribers.close()
+    await refreshing
+    t.same([...subscribers], [])
+  })
+
+  await t.test('has a part that no node serves: refused, and heard as soon as one does', async t => {
+    const owner = nodeOf('unserved')
+    const slot = slotOf(keys.stream('unserved').part)
+    for (const node of cluster.nodes) await node.tell('config', 'set', 'cluster-require-full-coverage', 'no')
+    for (const node of [owner, ...cluster.nodes.filter(node => node !== owner)]) await node.tell('cluster', 'delslots', slot)
+    const peer = await Peer.open({ client })
+    t.teardown(() => peer.close())
+    t.equal(await peer.listen('unserved'), null)
+    await t.rejects(peer.publish('unserved', 1), unavailable)
+    await owner.tell('cluster', 'addslots', slot)
+    await peer.well()
+    await peer.publish('unserved', 2)
+    await peer.hears('unserved', 1)
+    t.equal(peer.gaps('unserved').length, 1)
+    t.same(peer.faults('unserved'), [])
+  })
+
+  await t.test('has a node that hangs: what is given to others is heard there, and nobody waits for it, not even to leave', async t => {
+    const [a, b] = await pair(t)
+    const [to, third, hung] = cluster.nodes as [Server, Server, Server]
+    const named = (node: Server) => Array.from({ length: 500 }, (_, index) => `h ${index}`).find(name => nodeOf(name) === node)!
+    const [there, elsewhere] = [named(hung), named(third)]
+    for (const stream of [there, elsewhere]) {
+      await b.listen(stream)
+      await a.publish(stream, 1)
+      await b.hears(stream, 1)
+    }
+    const [slot, id] = [slotOf(keys.stream(there).part), String(await to.tell('cluster', 'myid'))]
+    await to.tell('cluster', 'setslot', slot, 'importing', String(await hung.tell('cluster', 'myid')))
+    t.teardown(() => hung.thaw())
+    hung.freeze()
+    await t.rejects(a.publish(there, 2), unavailable)
+    for (const node of [to, third]) await node.tell('cluster', 'setslot', slot, 'node', id)
+    await move([to, third], slotOf(keys.stream(elsewhere).part), third, to)
+    await until(async () => (await to.tell('pubsub', 'shardchannels', keys.stream(there).channel) as string[]).length === 1)
+    await until(async () => await a.publish(there, 3).then(() => true, () => false))
+    await b.hearsOf(there, 3)
+    t.same(b.heard(there), [1, 3])
+    t.equal(b.gaps(there).length, 1, 'its history hangs too')
+    t.same([...b.faults(there), ...b.faults(elsewhere), ...b.gaps(elsewhere)], [])
+    await until(() => a.health().subscribersDown === 1 && b.health().subscribersDown === 1, 20_000)
+    await a.close()
+    hung.thaw()
+    await b.well()
+    await b.publish(elsewhere, 'end')
+    await b.hearsOf(elsewhere, 'end')
+  })
+
+  await t.test('has a replica that takes over from its master, and misses nothing', async t => {
+    const [a, b] = await pair(t)
+    const master = cluster.nodes[0]!
+    const replica = await cluster.replicate(master)
+    t.teardown(() => replica.stop())
+    const stream = Array.from({ length: 500 }, (_, index) => `r ${index}`).find(name => nodeOf(name) === master)!
+    await b.listen(stream)
+    await a.publish(stream, 1)
+    await replica.tell('cluster', 'failover')
+    await until(async () => (await replica.tell('pubsub', 'shardchannels', keys.stream(stream).channel) as string[]).length === 1)
+    await until(async () => await a.publish(stream, 2).then(() => true, () => false))
+    await b.hearsOf(stream, 2)
+    t.same([b.heard(stream), b.gaps(stream), b.faults(stream)], [[1, 2], [], []])
+    await b.well()
+    t.equal(b.health().subscribers, 3, 'who owns nothing is not listened to')
+  })
 })
 
-/** Gives a slot with all its keys to another node. */
-async function move ({ nodes }: ClusterOfThree, slot: number, from: Server, to: Server): Promise<void> {
+/** Gives a slot with all its keys to another node. In between the keys are there, and the slot is not. */
+async function move (nodes: readonly Server[], slot: number, from: Server, to: Server, between = async () => {}): Promise<void> {
   const id = async (node: Server) => String(await node.tell('cluster', 'myid'))
   await to.tell('cluster', 'setslot', slot, 'importing', await id(from))
   await from.tell('cluster', 'setslot', slot, 'migrating', await id(to))
@@ -128,5 +222,6 @@ async function move ({ nodes }: ClusterOfThree, slot: number, from: Server, to: 
     if (found.length === 0) break
     await from.tell('migrate', '127.0.0.1', to.port, '', 0, 5000, 'keys', ...found)
   }
+  await between()
   for (const node of [to, from, ...nodes.filter(node => node !== to && node !== from)]) await node.tell('cluster', 'setslot', slot, 'node', await id(to))
 }

@@ -176,6 +176,52 @@ test('a connection that is silent without a word is found and replaced, and what
   t.ok(found < 11_000, `found after ${Math.round(found)} ms`)
 })
 
+test('a stream that is left while it is asked where it stands is left, whatever the answer is; one that stays is told a gap', async t => {
+  const { server, b } = await pair(t)
+  const isAsked = async () => / name=channels-commands .* flags=b /.test(String(await server.tell('client', 'list')))
+  await server.tell('client', 'pause', 60_000, 'write')
+  const left = b.listen('left')
+  await until(isAsked)
+  b.backend.unlisten('left')
+  t.equal(await left, null)
+  await server.tell('client', 'unpause')
+  await b.well()
+
+  await server.tell('client', 'pause', 60_000, 'write')
+  const [gone, staying] = [b.listen('gone'), b.listen('staying')]
+  await until(isAsked)
+  b.backend.unlisten('gone')
+  t.same([await gone, await staying], [null, null])
+  await until(() => !b.health().ok)
+  await server.tell('client', 'unpause')
+  await b.well()
+  await b.publish('staying', 1)
+  await b.hears('staying', 1)
+  t.equal(b.gaps('staying').length, 1)
+  t.same([b.events('left'), b.events('gone'), b.faults('staying')], [[], [], []])
+  await until(async () => await subscribedTo(server) === 1)
+})
+
+test('a connection that hears another Redis than the one that is spoken to is replaced', async t => {
+  const [one, other] = [await Server.start(), await Server.start()]
+  t.teardown(() => Promise.all([one.stop(), other.stop()]))
+  const hole = await BlackHole.before(one.port)
+  t.teardown(() => hole.close())
+  const b = await Peer.open({ url: hole.url })
+  t.teardown(() => b.close())
+  await b.listen('s')
+  hole.lead(other.port)
+  t.equal(await one.kill('subscriber'), 1)
+  await until(async () => await subscribedTo(other) === 1)
+  await b.publish('s', 'unheard')
+  hole.lead(one.port)
+  await until(async () => await subscribedTo(one) === 1, 20_000)
+  await b.publish('s', 'heard')
+  await b.hearsOf('s', 'heard')
+  t.same([b.heard('s'), b.gaps('s'), b.faults('s')], [['unheard', 'heard'], [], []])
+  t.equal(await subscribedTo(other), 0)
+})
+
 test('a Redis that was emptied is a gap, also under those who stayed connected', async t => {
   const { server, a, b } = await pair(t)
   const since = await b.listen('s')

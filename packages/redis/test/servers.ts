@@ -130,6 +130,16 @@ export class ClusterOfThree {
     }
   }
 
+  /** A node more, which has all that `master` has. */
+  async replicate (master: Server): Promise<Server> {
+    const replica = await Server.start('--cluster-enabled', 'yes', '--cluster-config-file', `${this.#folder}/replica.conf`, '--cluster-port', String(await freePort()), '--cluster-node-timeout', '2000', '--repl-diskless-sync-delay', '0')
+    await replica.tell('cluster', 'meet', '127.0.0.1', master.port, await busOf(master))
+    await until(async () => String(await replica.tell('cluster', 'info')).includes('cluster_known_nodes:4'))
+    await replica.tell('cluster', 'replicate', String(await master.tell('cluster', 'myid')))
+    await until(async () => String(await replica.tell('info', 'replication')).includes('master_link_status:up'))
+    return replica
+  }
+
   async stop (): Promise<void> {
     await Promise.all(this.nodes.map(node => node.stop()))
     await rm(this.#folder, { recursive: true })
@@ -137,13 +147,18 @@ export class ClusterOfThree {
 
   async #join (): Promise<void> {
     const { nodes } = this
-    const bus = await Promise.all(nodes.map(async node => Number(String(await node.tell('config', 'get', 'cluster-port')).split(',')[1])))
+    const bus = await busOf(nodes[0]!)
     for (const [index, node] of nodes.entries()) {
       await node.tell('cluster', 'addslotsrange', Math.floor(index * 16384 / 3), Math.floor((index + 1) * 16384 / 3) - 1)
-      if (index > 0) await node.tell('cluster', 'meet', '127.0.0.1', nodes[0]!.port, bus[0]!)
+      if (index > 0) await node.tell('cluster', 'meet', '127.0.0.1', nodes[0]!.port, bus)
     }
     for (const node of nodes) await until(async () => /cluster_state:ok[^]*cluster_known_nodes:3/.test(String(await node.tell('cluster', 'info'))))
   }
+}
+
+/** Where a node speaks with the others. */
+async function busOf (node: Server): Promise<number> {
+  return Number(String(await node.tell('config', 'get', 'cluster-port')).split(',')[1])
 }
 
 /** A master, a replica, and a Sentinel that watches them under the name `main`. */
