@@ -83,10 +83,10 @@ export class Server {
   }
 
   #spawn (): ChildProcess {
-    // A Sentinel's file comes first, and it knows nothing of disks.
+    // A Sentinel's file comes first, and it knows nothing of disks. Of the others none writes a snapshot, a replica neither, and none reads what is left of another one.
     const [first, file] = this.#flags
     const own = ['--port', String(this.port), '--bind', '127.0.0.1']
-    const flags = first === '--sentinel' ? [file!, '--sentinel', ...own] : [...own, '--save', '', '--appendonly', 'no', '--dir', tmpdir(), ...this.#flags]
+    const flags = first === '--sentinel' ? [file!, '--sentinel', ...own] : [...own, '--save', '', '--appendonly', 'no', '--repl-diskless-load', 'swapdb', '--dbfilename', 'never.rdb', ...this.#flags]
     const child = spawn(program, flags, { stdio: ['ignore', 'pipe', 'ignore'] })
     // A test that dies takes its servers along.
     const kill = () => child.kill('SIGKILL')
