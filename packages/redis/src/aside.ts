@@ -32,8 +32,8 @@ export class Aside {
     this.#byChannel.set(channel, { part, take, on: null, heard: Promise.resolve() })
   }
 
+  /** Its part is not heard there any more: Redis has ended the subscription, or the connection has. */
   detach (channel: string): void {
-    this.#byChannel.get(channel)?.on?.unsubscribe([channel])
     this.#byChannel.delete(channel)
   }
 

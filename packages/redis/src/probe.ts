@@ -66,19 +66,14 @@ export class Probe {
   /** Once in a while: gives up what did not come back since the last time, and asks again. */
   tick (): void {
     for (const [subscriber, asked] of this.#asked) {
-      if (!subscriber.link.isUp) {
-        asked.sentAt = null
-        asked.isAnswered = true
-        continue
-      }
+      const { isUp } = subscriber.link
       // Without an answer the connection is silent; with one, but without its own word, it hears a Redis that is not the one spoken to.
-      if (!asked.isAnswered || (asked.sentAt !== null && asked.isTaken)) {
-        asked.sentAt = null
-        asked.isAnswered = true
-        subscriber.link.reconnect('it does not answer')
-        continue
-      }
-      this.#ask(subscriber, asked)
+      const isLost = !asked.isAnswered || (asked.sentAt !== null && asked.isTaken)
+      asked.sentAt = null
+      asked.isAnswered = true
+      // A connection that is down comes back by itself.
+      if (isUp && isLost) subscriber.link.reconnect('it does not answer')
+      else if (isUp) this.#ask(subscriber, asked)
     }
   }
 

@@ -34,7 +34,7 @@ export class Running {
   /** Connections whose subscriptions Redis ended by itself. */
   readonly #moved = new Set<Subscriber>()
   readonly #timers: NodeJS.Timeout[] = []
-  #isHealing = false
+  #healing: Promise<void> | null = null
   #healedAt = -Infinity
   #isClosed = false
 
@@ -139,7 +139,7 @@ export class Running {
 
   #check (): void {
     if (this.#isWhole) this.#standing.rise(this.hearing.size)
-    else this.#heal().catch(() => {})
+    else this.#healing ??= this.#heal().catch(() => {}).finally(() => { this.#healing = null })
   }
 
   #fall (reason: string): void {
@@ -153,18 +153,12 @@ export class Running {
 
   /** Tries again what could not be done, where it belongs by now. */
   async #heal (): Promise<void> {
-    if (this.#isHealing) return
-    this.#isHealing = true
     this.#healedAt = performance.now()
-    try {
-      for (const subscriber of this.#moved) this.#lose(subscriber)
-      this.#moved.clear()
-      await this.#subscribers.refresh()
-      this.hearing.reroute()
-      this.#rise()
-    } finally {
-      this.#isHealing = false
-    }
+    for (const subscriber of this.#moved) this.#lose(subscriber)
+    this.#moved.clear()
+    await this.#subscribers.refresh()
+    this.hearing.reroute()
+    this.#rise()
   }
 
   #tellGap (stream: string, at: Position): void {
