@@ -240,6 +240,31 @@ t.test('a peer that stops reading', async t => {
     t.equal(app.cable.health().streams, 0)
   })
 
+  t.test('in a stream that it leaves and takes anew while that is looked up, is told nothing of before', async t => {
+    const [asked, answer] = [gate(), gate()]
+    class LateBackend extends InProcessBackend {
+      override replay (...args: [string, string, string]): any {
+        asked.open()
+        return answer.then(() => super.replay(...args))
+      }
+    }
+    const app = await house(t, { ...roomy, cable: new LateBackend(512 * 1024 * 1024) })
+    const slow = await Tap.open(app)
+    await slow.subscribe()
+    slow.stop()
+    await flood(app, 1, FLOOD)
+    slow.go()
+    await asked
+    slow.say({ command: 'unsubscribe', channel: TAP, params: {} })
+    slow.say({ command: 'subscribe', channel: TAP, params: {}, ref: 'anew' })
+    let next = await slow.next()
+    for (let n = 1; next.type === 'broadcast'; n++, next = await slow.next()) t.ok(next.data.n === n && n < FLOOD, 'what was on its way')
+    t.match(next, { type: 'confirm_subscription', ref: 'anew' })
+    answer.open()
+    await flood(app, FLOOD + 1, FLOOD + 1)
+    t.match(await slow.next(), { type: 'broadcast', data: { n: FLOOD + 1 } }, 'is next')
+  })
+
   t.test('and subscribes to more: what was held for that waits in history with the rest', async t => {
     const app = await house(t, roomy)
     const slow = await Tap.open(app)
