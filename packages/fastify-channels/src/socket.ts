@@ -160,10 +160,10 @@ export class Socket {
   }
 }
 
-/** Bytes the kernel took so far; writes that are under way count as far as they got, where Node tells. */
+/** Bytes the kernel took so far; writes that are under way count as far as they got. */
 function taken (raw: NetSocket): number {
-  const { _bytesDispatched: handed, _handle: handle } = raw as unknown as { _bytesDispatched?: number, _handle: { writeQueueSize?: number } | null }
-  return handed === undefined ? raw.bytesWritten - raw.writableLength : handed - (handle?.writeQueueSize ?? 0)
+  const { _bytesDispatched: handed, _handle: handle } = raw as unknown as { _bytesDispatched: number, _handle: { writeQueueSize?: number } | null }
+  return handed - (handle?.writeQueueSize ?? 0)
 }
 
 // A failed write shows as the end of the connection; nobody waits for the write itself.
