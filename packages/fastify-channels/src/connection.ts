@@ -68,9 +68,7 @@ export class Connection implements Visitor, IntakeOwner {
   get subscriptions (): number { return this.#subscriptions.size }
 
   /** True for the name this connection was given, if it was given one. */
-  isCalled (id: string): boolean {
-    return this.#id === id
-  }
+  isCalled (id: string): boolean { return this.#id === id }
 
   /** Begins to count the time its session has left. */
   begin (): void {
@@ -102,9 +100,7 @@ export class Connection implements Visitor, IntakeOwner {
     else this.outlet.pause()
   }
 
-  violated (): void {
-    this.close(closeCodes.violation, 'too many violations', 'close')
-  }
+  violated (): void { this.close(closeCodes.violation, 'too many violations', 'close') }
 
   /** Loads the user again (guide §5): before every dispatch. */
   identify (): Eventually<User | null> {
@@ -117,11 +113,16 @@ export class Connection implements Visitor, IntakeOwner {
   ping (spread: number): void {
     this.missed = this.#intake.isPaused ? 0 : this.missed + 1
     this.outlet.ping()
-    const ping = this.dialect.ping(spread)
-    if (ping !== null) this.#say(ping)
+    this.tellCrowd(spread)
     if (!this.outlet.isReceiving) this.#receivingSince = null
     else if (this.#receivingSince === null) this.#receivingSince = Date.now()
     else if (Date.now() - this.#receivingSince >= this.#premises.limits.messageTimeout) this.close(closeCodes.violation, 'a message took too long', 'close')
+  }
+
+  /** Says how large the crowd is, in the one frame that needs no answer to be read. */
+  tellCrowd (spread: number): void {
+    const ping = this.dialect.ping(spread)
+    if (ping !== null) this.#say(ping)
   }
 
   /** Ends the connection for its user's sake: tells the client why, and whether to come back. */
@@ -162,9 +163,7 @@ export class Connection implements Visitor, IntakeOwner {
   }
 
   /** Ends the connection without waiting for its peer. */
-  terminate (): void {
-    this.outlet.terminate()
-  }
+  terminate (): void { this.outlet.terminate() }
 
   /** The socket is closed: ends every subscription. Settles when the last `unsubscribed()` is done. */
   async closed (): Promise<void> {

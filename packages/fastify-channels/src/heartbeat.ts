@@ -35,6 +35,8 @@ export class Heartbeat {
     slot.add(connection)
     connection.beat = slot
     this.#size++
+    // Whoever comes into a crowd knows it before the first beat.
+    if (this.#spread > 0) connection.tellCrowd(this.#spread)
     this.#timer ??= setInterval(() => this.#tick(), 1000).unref()
   }
 
@@ -50,7 +52,13 @@ export class Heartbeat {
     // Who has not answered two pings, a second after the second one, is gone.
     for (const connection of this.#slots[this.#second]!) if (connection.missed >= 2) connection.terminate()
     this.#second = (this.#second + 1) % INTERVAL
+    const spread = this.#spread
+    for (const connection of this.#slots[this.#second]!) connection.ping(spread)
+  }
+
+  /** Over how many milliseconds the clients should come back; 0: they are no crowd. */
+  get #spread (): number {
     const spread = this.#spreadOf(this.#size)
-    for (const connection of this.#slots[this.#second]!) connection.ping(spread > CROWD ? spread : 0)
+    return spread > CROWD ? spread : 0
   }
 }

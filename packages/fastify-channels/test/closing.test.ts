@@ -461,7 +461,8 @@ t.test('a ping says how large the crowd is, once it is one', async t => {
   const sizes: number[] = []
   const wheel = new Heartbeat(size => { sizes.push(size); return size * 600 })
   const pings: number[] = []
-  const peer = () => ({ beat: null, missed: 0, ping: (spread: number) => pings.push(spread), terminate () {} }) as never
+  const told: number[] = []
+  const peer = () => ({ beat: null, missed: 0, ping: (spread: number) => pings.push(spread), tellCrowd: (spread: number) => told.push(spread), terminate () {} }) as never
   mock.timers.enable({ apis: ['setInterval'] })
   t.teardown(() => mock.timers.reset())
   const peers = [peer(), peer()]
@@ -470,6 +471,7 @@ t.test('a ping says how large the crowd is, once it is one', async t => {
   wheel.add(peers[1]!)
   mock.timers.tick(15_000)
   t.same(pings, [0, 1200, 1200])
+  t.same(told, [1200], 'at once to whoever comes into it')
   for (const each of peers) wheel.remove(each)
   t.same(new Set(sizes), new Set([1, 2]))
 })
