@@ -24,11 +24,9 @@ export class Resume {
     return this.#asked.get(stream)
   }
 
-  /** Looks up what was said in a stream after the client's place, up to `upTo`. */
+  /** Looks up what was said in a stream that the client asks for after its place, up to `upTo`: once more where it begins anew meanwhile. */
   async lookUp (past: Past, stream: string, upTo: Position | null): Promise<void> {
-    const since = this.#asked.get(stream)
-    if (since === undefined || this.#missed.has(stream)) return
-    this.#missed.set(stream, upTo === null ? null : await past.replay(stream, since, upTo))
+    this.#missed.set(stream, upTo === null ? null : await past.replay(stream, this.#asked.get(stream)!, upTo))
   }
 
   /** True when everything asked for is there; null when nothing was asked. */

@@ -85,11 +85,10 @@ export class Streams {
 
   /** Undoes one `join`. */
   leave (name: string, lane: string, sink: Sink): void {
-    const stream = this.#streams.get(name)
+    const stream = this.#streams.get(name)!
     const key = laneKey(lane, sink)
-    const found = stream?.lanes.get(key)
-    const count = found?.sinks.get(sink)
-    if (stream === undefined || found === undefined || count === undefined) return
+    const found = stream.lanes.get(key)!
+    const count = found.sinks.get(sink)!
     if (count > 1) {
       found.sinks.set(sink, count - 1)
       return

@@ -46,6 +46,7 @@ class TapChannel extends Channel<{ name?: string, streams?: string[], waits?: tr
   }
 
   say (data: unknown) { this.send(data) }
+  hear (stream: string) { this.streamFrom(stream) }
 }
 const TAP = 'TapChannel'
 
@@ -284,6 +285,24 @@ t.test('a peer that stops reading', async t => {
     const hall = frames.filter(({ type, stream }) => type === 'confirm_subscription' || stream === 'hall')
     t.match(hall.shift(), { type: 'confirm_subscription', streams: { hall: /\.0$/ } })
     t.same(hall.map(({ data }) => data.n), numbers(1, 15))
+  })
+
+  t.test('and listens to more: what is said there waits in history with the rest', async t => {
+    const app = await house(t, roomy)
+    const slow = await Tap.open(app)
+    await slow.subscribe({ name: 'more', streams: ['room'] })
+    slow.stop()
+    await flood(app, 1, FLOOD)
+    kept.get('more')!.hear('yard')
+    const before = slow.outlet.queued
+    await flood(app, 1, 15, () => {}, {}, 'yard')
+    t.ok(slow.outlet.queued - before < SIZE, `${slow.outlet.queued - before} bytes more, for the announcement`)
+    slow.go()
+    const frames: any[] = []
+    while (frames.filter(({ stream }) => stream === 'yard').length < 15 || frames.filter(({ stream }) => stream === 'room').length < FLOOD) frames.push(await slow.next())
+    const yard = frames.filter(({ type, stream }) => type === 'streams' || stream === 'yard')
+    t.match(yard.shift(), { type: 'streams', streams: { yard: /\.0$/ } })
+    t.same(yard.map(({ data }) => data.n), numbers(1, 15))
   })
 
   t.test('and comes back for another subscription that stands further back: it goes on from there, and who is ahead is not told of a loss', async t => {

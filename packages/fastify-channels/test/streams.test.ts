@@ -577,6 +577,145 @@ t.test('a backend that takes its time', async t => {
     t.match(errors(log), [{ msg: 'a command failed', err: { message: 'no redis' } }])
   })
 
+  t.test('is asked once more for a stream that begins anew while what was missed is looked up', async t => {
+    const [asked, answer] = [gate(), gate()]
+    const cable = new LateBackend()
+    cable.isLate = false
+    cable.replay = (...args): any => {
+      asked.open()
+      return answer.then(() => InProcessBackend.prototype.replay.apply(cable, args))
+    }
+    let channel!: KeptChannel
+    class KeptChannel extends Channel {
+      subscribed () {
+        channel = this
+        this.begin()
+      }
+
+      begin () { this.streamFrom('a') }
+      leave () { this.stopStreamFrom('a') }
+    }
+    const { app } = await setting(t, { channels: { KeptChannel }, cable })
+    const since = (await app.cable.broadcast('a', 0), (await cable.position(['a']))[0])
+    const ws = await connect(app, v1)
+    await app.cable.broadcast('a', 1)
+    ws.send({ command: 'subscribe', channel: 'KeptChannel', params: {}, ref: 1, positions: { a: since } })
+    await asked
+    channel.leave()
+    await app.cable.broadcast('a', 2)
+    channel.begin()
+    await app.cable.broadcast('a', 3)
+    answer.open()
+    t.match(await ws.receive(), { type: 'broadcast', ref: 1, data: 1 })
+    t.match(await ws.receive(), { type: 'broadcast', ref: 1, data: 2 })
+    t.match(await ws.receive(), { type: 'confirm_subscription', streams: { a: /\.3$/ }, recovered: true })
+    t.match(await ws.receive(), { type: 'broadcast', data: 3 })
+  })
+
+  t.test('answers nothing to who has left while what was missed is looked up', async t => {
+    const [asked, answer] = [gate(), gate()]
+    const cable = new LateBackend()
+    cable.isLate = false
+    cable.replay = (): any => {
+      asked.open()
+      return answer.then(() => [])
+    }
+    const { app } = await setting(t, { channels, cable, limits: { endTimeout: 20 } })
+    const ws = await connect(app, v1)
+    const params = { streams: ['a'] }
+    const { streams } = await ws.subscribe(TUNE, params) as any
+    ws.send({ command: 'subscribe', channel: TUNE, params, positions: streams })
+    ws.unsubscribe(TUNE, params)
+    await asked
+    await until('it has left', () => app.cable.health().subscriptions === 0)
+    answer.open()
+    await fence(t, ws, 'silence', TUNE, params)
+  })
+
+  t.test('and says a gap before it has begun to listen: there is nothing to lose yet', async t => {
+    const cable = new LateBackend()
+    cable.isLate = false
+    cable.listen = stream => {
+      cable.host.gap(stream, 'epoch.7')
+      return InProcessBackend.prototype.listen.call(cable, stream)
+    }
+    const { app } = await setting(t, { channels, cable })
+    const ws = await connect(app, v1)
+    t.match(await ws.subscribe(TUNE, { streams: ['a'] }), { type: 'confirm_subscription' })
+    t.match(await ws.perform(TUNE, 'start', 'b', { streams: ['a'] }), { status: 'ok' })
+    t.match(await ws.receive(), { type: 'streams' })
+    for (const stream of ['a', 'b']) await app.cable.broadcast(stream, stream)
+    for (const data of ['a', 'b']) t.match(await ws.receive(), { type: 'broadcast', data })
+    await fence(t, ws, 'no gap')
+  })
+
+  t.test('and tells late where a stream goes on: it is confirmed there', async t => {
+    const cable = new LateBackend()
+    cable.listen = async stream => {
+      const at = await LateBackend.prototype.listen.call(cable, stream)
+      return stream === 'away' ? null : at
+    }
+    const { app } = await setting(t, { channels, cable })
+    const ws = await connect(app, v1)
+    const answer = ws.subscribe(TUNE, { streams: ['away', 'slow'] })
+    await until('both are listened to', () => cable.listening.length === 2)
+    const [away, slow] = cable.listening.map(([, waits]) => waits)
+    away!.open()
+    for (let turn = 0; turn < 3; turn++) await new Promise(resolve => setImmediate(resolve))
+    cable.host.gap('away', 'epoch.7')
+    slow!.open()
+    t.match(await answer, { type: 'confirm_subscription', streams: { away: 'epoch.7', slow: position } })
+    await fence(t, ws, 'no gap')
+  })
+
+  t.test('holds what is not kept for a late stream as well, and tells it once', async t => {
+    for (const options of [{}, v1]) {
+      const cable = new LateBackend()
+      const { app } = await setting(t, { channels, cable })
+      const ws = await connect(app, options)
+      for (const params of [{}, { n: 1 }]) {
+        await ws.subscribe(TUNE, params)
+        await ws.perform(TUNE, 'start', 'a', params)
+      }
+      await app.cable.broadcast('a', 'typing', { history: false })
+      cable.listening[0]![1].open()
+      if ('protocols' in options) t.match(await ws.receive(), { type: 'streams', params: {} })
+      t.match(await ws.receive(), { data: 'typing' })
+      if ('protocols' in options) t.match(await ws.receive(), { type: 'streams', params: { n: 1 } })
+      else t.match(await ws.receive(), { params: { n: 1 }, data: 'typing' })
+      await fence(t, ws, 'once')
+    }
+  })
+
+  t.test('for which more is said than may be held ends the subscription that waits for it, though it was confirmed', async t => {
+    const ends: string[] = []
+    class LateChannel extends TuneChannel {
+      unsubscribed (reason: string) { ends.push(reason) }
+    }
+    const cable = new LateBackend()
+    const { app } = await setting(t, { channels: { LateChannel }, cable, limits: { maxHeldBroadcasts: 2 } })
+    const ws = await connect(app)
+    await ws.subscribe('LateChannel')
+    await ws.perform('LateChannel', 'start', 'a')
+    for (let n = 0; n < 3; n++) await app.cable.broadcast('a', n)
+    t.match(await ws.receive(), { type: 'reject_subscription', reason: 'overflow' })
+    await until('its end', () => ends.length > 0)
+    t.same(ends, ['error'])
+    cable.listening[0]![1].open()
+    await fence(t, ws, 'silence', 'LateChannel')
+  })
+
+  t.test('and delivers what nobody here listens to: nobody hears it', async t => {
+    const cable = new LateBackend()
+    cable.isLate = false
+    const { app } = await setting(t, { channels, cable })
+    const ws = await connect(app, v1)
+    await ws.subscribe(TUNE, { streams: ['a'] })
+    cable.host.deliver('b', { at: 'epoch.1', json: '1', except: null })
+    cable.host.gap('b', 'epoch.2')
+    await fence(t, ws, 'silence')
+  })
+
   t.test('and cannot stop listening: a warning, no more', async t => {
     const cable = new LateBackend()
     cable.isLate = false
