@@ -287,16 +287,26 @@ t.test('a peer that stops reading', async t => {
     t.same(hall.map(({ data }) => data.n), numbers(1, 15))
   })
 
-  t.test('and listens to more: what is said there waits in history with the rest', async t => {
-    const app = await house(t, roomy)
+  t.test('and listens to more: what was held for that, and what is said then, waits in history with the rest', async t => {
+    const begun = gate()
+    class LateBackend extends InProcessBackend {
+      override listen (stream: string): any {
+        const at = super.listen(stream)
+        return stream === 'yard' ? begun.then(() => at) : at
+      }
+    }
+    const app = await house(t, { ...roomy, cable: new LateBackend(512 * 1024 * 1024) })
     const slow = await Tap.open(app)
     await slow.subscribe({ name: 'more', streams: ['room'] })
     slow.stop()
     await flood(app, 1, FLOOD)
     kept.get('more')!.hear('yard')
     const before = slow.outlet.queued
-    await flood(app, 1, 15, () => {}, {}, 'yard')
+    await flood(app, 1, 8, () => {}, {}, 'yard')
+    begun.open()
+    while (slow.outlet.queued === before) await turn()
     t.ok(slow.outlet.queued - before < SIZE, `${slow.outlet.queued - before} bytes more, for the announcement`)
+    await flood(app, 9, 15, () => {}, {}, 'yard')
     slow.go()
     const frames: any[] = []
     while (frames.filter(({ stream }) => stream === 'yard').length < 15 || frames.filter(({ stream }) => stream === 'room').length < FLOOD) frames.push(await slow.next())
