@@ -39,7 +39,8 @@ const inCluster = {
   keyPrefix: '',
   // Refused at once instead of sent twice.
   retryDelayOnFailover: 0,
-  slotsRefreshInterval: 5000,
+  // The map of the parts is read anew by us: ioredis' own timer goes on for ever where its client is closed while it reads.
+  slotsRefreshInterval: 0,
   clusterRetryStrategy: backoff
 } satisfies ClusterOptions
 

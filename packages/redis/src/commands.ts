@@ -53,12 +53,17 @@ export class Commands {
     return isCluster(this.#client) ? 'spublish' : 'publish'
   }
 
+  /** Looks anew which node has which part. */
+  refresh (): void {
+    if (isCluster(this.#client)) this.#client.refreshSlotsCache()
+  }
+
   /** Lets go of the node of a part that does not answer. */
   forsake (part: number): void {
     if (!isCluster(this.#client)) return
     const [owner] = this.#client.slots[slotOf(part)]!
     for (const node of this.#client.nodes('master')) if (nameOf(node) === owner) node.disconnect()
-    this.#client.refreshSlotsCache()
+    this.refresh()
   }
 
   async close (): Promise<void> {

@@ -73,7 +73,7 @@ export class Running {
   /** Settles when everything is connected. Where it cannot be: rejects, or warns and goes on trying, as the app wished. */
   async connect (): Promise<void> {
     this.#timers.push(
-      setInterval(() => this.#probe.tick(), PROBE_INTERVAL).unref(),
+      setInterval(() => this.#look(), PROBE_INTERVAL).unref(),
       setInterval(() => this.#check(), RETRY).unref())
     try {
       await Promise.all([this.#commands.link.connect(), this.#subscribers.isSharded || this.#subscribers.connect()])
@@ -140,6 +140,12 @@ export class Running {
   #check (): void {
     if (this.#isWhole) this.#standing.rise(this.hearing.size)
     else this.#healing ??= this.#heal().catch(() => {}).finally(() => { this.#healing = null })
+  }
+
+  /** Now and then, though all seems well. */
+  #look (): void {
+    this.#commands.refresh()
+    this.#probe.tick()
   }
 
   #fall (reason: string): void {

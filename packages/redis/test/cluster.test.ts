@@ -1,4 +1,5 @@
 // The Redis cable on a cluster of three nodes, over sharded pub/sub: the same promises, and slots and nodes that come and go.
+import process from 'node:process'
 import { setImmediate as nextTurn } from 'node:timers/promises'
 import { Cluster } from 'ioredis'
 import { test } from 'tap'
@@ -135,6 +136,16 @@ test('a cluster', async t => {
     await b.hearsOf('asked', 3)
     t.same(b.heard('asked').filter(data => data !== 'loose'), [1, 2, 3])
     t.same([b.faults('asked'), b.gaps('asked')], [[], []])
+  })
+
+  await t.test('holds no process open by a timer', async t => {
+    const timers = () => process.getActiveResourcesInfo().filter(name => name === 'Timeout').length
+    await until(() => timers() === 0)
+    const peer = await Peer.open({ client })
+    t.teardown(() => peer.close())
+    await peer.publish('s', 1)
+    await until(() => timers() === 0, 3000)
+    t.pass('only its connections do, until they are closed')
   })
 
   await t.test('is not listened to by who has left it meanwhile', async t => {
