@@ -10,6 +10,12 @@ const floor = 100
 /** The packages that are held to it. */
 const held = new Set(['fastify-channels', 'protocol', 'redis', 'turbo'])
 
+/**
+ * Lines and branches of a package that a run may miss all the same: which of two processes, or of two ends of a socket, is first
+ * is not the tests' to say, and such a branch shows in most runs and not in all. They are told.
+ */
+const allowance = 6
+
 const measures = ['lines', 'branches', 'functions']
 /** Functions are told, and not held to it: some are only there to be overridden. */
 const binding = ['lines', 'branches']
@@ -26,10 +32,12 @@ export async function checkCoverage () {
     const own = [...files].filter(([path]) => path.startsWith(src + sep))
     console.log(`  ${name.padEnd(18)}${measures.map(kind => `${kind} ${percent(sum(own.map(([, file]) => file[kind])))}`.padEnd(18)).join('')}`)
     if (!held.has(name)) continue
-    for (const [path, file] of own) faults.push(...judge(path.slice(root.length), file))
+    const missed = own.flatMap(([path, file]) => judge(path.slice(root.length), file))
+    if (own.reduce((count, [, file]) => count + file.missed.length, 0) > allowance) faults.push(...missed)
+    else for (const sentence of missed) console.log(`    this time ${sentence}`)
     for (const path of await strangers(src, files)) faults.push(`${path.slice(root.length)}: no test loads it`)
   }
-  if (faults.length > 0) throw new Complaint(`${faults.join('\n')}\nThe floor is ${floor} % (tools/coverage.mjs).`)
+  if (faults.length > 0) throw new Complaint(`${faults.join('\n')}\nThe floor is ${floor} %, and ${allowance} lines and branches of a package may be missed (tools/coverage.mjs).`)
   return `at least ${floor} %`
 }
 

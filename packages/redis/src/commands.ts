@@ -18,6 +18,11 @@ interface Waiting {
 /** Unanswered questions after which a silent connection is given up. */
 const QUESTIONS = 4
 
+/** How ioredis says that an answer did not come in time. */
+const SILENCE = 'Command timed out'
+/** What ioredis says, by its message or its name, in words for an app. */
+const reasons = new Map([[SILENCE, 'Redis did not answer in time'], ['MaxRetriesPerRequestError', 'the connection ended']])
+
 export class Commands {
   readonly #client: Redis | Cluster
   readonly #link: Link
@@ -113,8 +118,8 @@ export class Commands {
   }
 
   #fail (batch: readonly Waiting[], error: Error): void {
-    const isSilent = error.message === 'Command timed out'
-    const reason = isSilent ? 'Redis did not answer in time' : error.name === 'MaxRetriesPerRequestError' ? 'the connection ended' : error.message
+    const isSilent = error.message === SILENCE
+    const reason = reasons.get(error.message) ?? reasons.get(error.name) ?? error.message
     for (const { reject } of batch) reject(new CableUnavailable(reason))
     if (isSilent) this.#ask().catch(() => {})
   }
