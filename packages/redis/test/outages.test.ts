@@ -80,6 +80,22 @@ test('a publisher that is killed has every broadcast taken once or refused', asy
   t.ok(taken.length > 0)
 })
 
+test('a broadcast that is under way when its line ends is refused, and says why', async t => {
+  const { server, a, b } = await pair(t)
+  await b.listen('s')
+  await server.tell('client', 'pause', 60_000, 'write')
+  const saying = a.publish('s', 1)
+  saying.catch(() => {})
+  await until(async () => await isBlocked(server))
+  await server.kill('commands')
+  await t.rejects(saying, { ...unavailable, message: /the connection ended/ })
+  await server.tell('client', 'unpause')
+  await a.well()
+  await a.publish('s', 2)
+  await b.hearsOf('s', 2)
+  t.same(b.heard('s'), [2])
+})
+
 test('while Redis is away broadcasts are refused at once and questions are answered with nothing; then every stream is told', async t => {
   const { server, a, b } = await pair(t)
   await a.listen('s')
@@ -178,10 +194,9 @@ test('a connection that is silent without a word is found and replaced, and what
 
 test('a stream that is left while it is asked where it stands is left, whatever the answer is; one that stays is told a gap', async t => {
   const { server, b } = await pair(t)
-  const isAsked = async () => / name=channels-commands .* flags=b /.test(String(await server.tell('client', 'list')))
   await server.tell('client', 'pause', 60_000, 'write')
   const left = b.listen('left')
-  await until(isAsked)
+  await until(async () => await isBlocked(server))
   b.backend.unlisten('left')
   t.equal(await left, null)
   await server.tell('client', 'unpause')
@@ -189,7 +204,7 @@ test('a stream that is left while it is asked where it stands is left, whatever 
 
   await server.tell('client', 'pause', 60_000, 'write')
   const [gone, staying] = [b.listen('gone'), b.listen('staying')]
-  await until(isAsked)
+  await until(async () => await isBlocked(server))
   b.backend.unlisten('gone')
   t.same([await gone, await staying], [null, null])
   await until(() => !b.health().ok)
@@ -342,6 +357,11 @@ async function silently (server: Server, stream: string, data: unknown, count: n
     at = await server.tell('eval', publish.source, 3, meta, history, epoch, 'never', size, ttl, 'publish', 'elsewhere', head, JSON.stringify(data))
   }
   return at
+}
+
+/** True while a paused server keeps one of our commands waiting. */
+async function isBlocked (server: Server): Promise<boolean> {
+  return / name=channels-commands .* flags=b /.test(String(await server.tell('client', 'list')))
 }
 
 async function subscribedTo (server: Server): Promise<number> {
