@@ -128,7 +128,12 @@ export class Hearing {
     }
     const turns = batch.map(({ turn }) => turn)
     const current = () => batch.filter((heard, index) => heard.turn === turns[index])
-    const patience = setTimeout(() => { for (const heard of current()) heard.giveUp() }, PATIENCE)
+    const patience = setTimeout(() => {
+      for (const heard of current()) {
+        heard.giveUp()
+        this.#recovering.add(heard)
+      }
+    }, PATIENCE)
     try {
       await subscriber.subscribe(batch.map(({ channel }) => channel))
       await this.#read(current())

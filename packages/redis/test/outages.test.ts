@@ -140,6 +140,7 @@ test('a Redis that stops to answer costs one second once, and nothing comes twic
   await t.rejects(a.publish('s', 3), unavailable)
   t.same(await a.backend.position(['s']), [null])
   t.equal(await b.listen('late'), null)
+  t.equal(b.health().ok, false, 'where that stands is still to be told')
   const all = performance.now() - began
   t.ok(first < 1100, `refused within a second: ${Math.round(first)} ms`)
   t.ok(all < first + 1100, `then at once: ${Math.round(all - first)} ms more`)
