@@ -116,6 +116,17 @@ test('a reading that never seems to come is not waited for: what waits goes on a
   t.same(said.slice(all.length + 1), ['gap e.1009', 'e.1010', 'gap e.1019', ...Array.from({ length: 1000 }, (_, index) => `e.${index + 1020}`)])
 })
 
+test('a hole in what waited is asked about, and the rest waits again', async t => {
+  const said: string[] = []
+  const heard = stream(said)
+  heard.begin(null as never)
+  for (const offset of [5, 7, 8]) heard.arrive(envelope('e', offset))
+  heard.resume({ at: { epoch: 'e', offset: 4 }, missed: null })
+  t.same(said, ['gap e.4', 'e.5'])
+  heard.resume({ at: { epoch: 'e', offset: 8 }, missed: [6, 7, 8].map(offset => envelope('e', offset)) })
+  t.same(said, ['gap e.4', 'e.5', 'e.6', 'e.7', 'e.8'])
+})
+
 test('a stream that is left while it catches up is silent from there on', async t => {
   for (const [offset, epoch] of [[3, 'e'], [1, 'other']] as const) {
     const said: string[] = []
